@@ -1,0 +1,128 @@
+"""The objects of the stories: VMs with their disks, migrations, and the cluster's migration configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+INSTALL_NAMESPACE = "kubevirt-hyperconverged"
+HCO_NAME = "kubevirt-hyperconverged"
+KUBEVIRT_NAME = "kubevirt-kubevirt-hyperconverged"
+CRITICAL = {"migguard.io/critical": "true"}
+
+SAFE: dict[str, Any] = {
+    "allowAutoConverge": False,
+    "allowPostCopy": False,
+    "bandwidthPerMigration": "64Mi",
+    "completionTimeoutPerGiB": 150,
+    "network": "migration",
+    "parallelMigrationsPerCluster": 5,
+    "parallelOutboundMigrationsPerNode": 2,
+    "progressTimeout": 150,
+}
+"""A migration configuration that no built-in policy objects to."""
+
+Object = dict[str, Any]
+
+
+def pvc(name: str, access_mode: str) -> Object:
+    """A claim of a disk."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {
+            "accessModes": [access_mode],
+            "volumeMode": "Block",
+            "resources": {"requests": {"storage": "10Gi"}},
+        },
+    }
+
+
+def vmi(name: str, *, claim: str, access_mode: str, labels: dict[str, str]) -> Object:
+    """A running VM with one disk, as virt-controller and virt-handler report it."""
+    claim_info = {"claimName": claim, "accessModes": [access_mode], "volumeMode": "Block"}
+    migratable = {"type": "LiveMigratable", "status": "True"}
+    if access_mode != "ReadWriteMany":
+        migratable |= {"status": "False", "reason": "DisksNotLiveMigratable"}
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {"name": name, "labels": {"kubevirt.io/nodeName": "node-a", **labels}},
+        "spec": {
+            "domain": {
+                "devices": {
+                    "disks": [{"name": "data", "disk": {"bus": "virtio"}}],
+                    "interfaces": [{"name": "default", "masquerade": {}}],
+                },
+                "memory": {"guest": "2Gi"},
+            },
+            "evictionStrategy": "LiveMigrate",
+            "networks": [{"name": "default", "pod": {}}],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+        },
+        "status": {
+            "phase": "Running",
+            "nodeName": "node-a",
+            "conditions": [{"type": "Ready", "status": "True"}, migratable],
+            "volumeStatus": [{"name": "data", "target": "vda", "persistentVolumeClaimInfo": claim_info}],
+        },
+    }
+
+
+def vmim(name: str, vm: str, *, version: str = "v1") -> Object:
+    """A migration as a person writes it."""
+    return {
+        "apiVersion": f"kubevirt.io/{version}",
+        "kind": "VirtualMachineInstanceMigration",
+        "metadata": {"name": name},
+        "spec": {"vmiName": vm},
+    }
+
+
+def evacuation(vm: str, node: str) -> Object:
+    """A migration as virt-controller creates it when a node is drained.
+
+    Source: KubeVirt ``pkg/virt-controller/watch/drain/evacuation/evacuation.go``.
+    """
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstanceMigration",
+        "metadata": {
+            "generateName": "kubevirt-evacuation-",
+            "annotations": {"kubevirt.io/evacuationMigration": node},
+            "labels": {"kubevirt.io/vmi-name": vm},
+            "finalizers": ["kubevirt.io/migrationJobFinalize"],
+        },
+        "spec": {"vmiName": vm, "priority": "system-critical"},
+    }
+
+
+def hyperconverged(settings: Object, *, version: str = "v1beta1") -> Object:
+    """The HyperConverged with this migration configuration, in either version."""
+    config: Object = {"liveMigrationConfig": settings}
+    return {
+        "apiVersion": f"hco.kubevirt.io/{version}",
+        "kind": "HyperConverged",
+        "metadata": {"name": HCO_NAME, "namespace": INSTALL_NAMESPACE},
+        "spec": {"virtualization": config} if version == "v1" else config,
+    }
+
+
+def kubevirt(migrations: Object) -> Object:
+    """The KubeVirt CR that HCO renders, with this migration configuration."""
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "KubeVirt",
+        "metadata": {"name": KUBEVIRT_NAME, "namespace": INSTALL_NAMESPACE},
+        "spec": {"configuration": {"migrations": migrations}},
+    }
+
+
+def migration_policy(name: str, namespace_label: dict[str, str], **settings: Any) -> Object:
+    """A MigrationPolicy for the VMs of namespaces with this label."""
+    return {
+        "apiVersion": "migrations.kubevirt.io/v1alpha1",
+        "kind": "MigrationPolicy",
+        "metadata": {"name": name},
+        "spec": {"selectors": {"namespaceSelector": namespace_label}, **settings},
+    }

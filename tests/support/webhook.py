@@ -1,0 +1,129 @@
+"""migguard as its users run it: the ``migguard serve`` command as a process, registered with a real kube-apiserver."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from tests.support.controlplane import ControlPlane
+from tests.support.kubectl import Kubectl
+from tests.support.process import Process, free_port, until
+
+ROOT = Path(__file__).parents[2]
+REGISTRATION = ROOT / "examples" / "webhook-configuration.yaml"
+_MIGGUARD = Path(sys.executable).with_name("migguard")
+_GROUPS = ("system:serviceaccounts", "system:serviceaccounts:migguard")
+
+_PROBE = """\
+apiVersion: kubevirt.io/v1
+kind: VirtualMachineInstanceMigration
+metadata: {name: registration-probe, namespace: default}
+spec: {vmiName: none}
+"""
+
+
+class Webhook:
+    """One migguard: its policies (a copy that tests may edit), its audit log and its process on fixed ports."""
+
+    def __init__(self, plane: ControlPlane, folder: Path) -> None:
+        self.policies = folder / "policies"
+        self.audit_log = folder / "audit.jsonl"
+        self._plane = plane
+        self._state = folder / "state"
+        self._listen, self._health = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        shutil.copytree(ROOT / "policies", self.policies)
+        command: list[str | Path] = [_MIGGUARD, "serve", "--policies", self.policies]
+        command += ["--kubeconfig", plane.kubeconfig_for("system:serviceaccount:migguard:migguard", _GROUPS)]
+        command += ["--listen", self._listen, "--health-listen", self._health]
+        command += ["--audit-log", self.audit_log, "--state-dir", self._state, "--log-format", "text"]
+        self._process = Process("migguard", command, log=folder / "migguard.log")
+
+    @property
+    def log(self) -> str:
+        """All it has logged so far."""
+        return self._process.log.read_text()
+
+    def start(self) -> None:
+        """Start it and wait until it is ready: policies loaded, caches synced."""
+        self._process.start(self.ready, seconds=60)
+
+    def stop(self) -> None:
+        """End it as a rollout would: SIGTERM, and wait."""
+        self._process.stop(seconds=40)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+
+    def ready(self) -> bool:
+        """Whether ``/readyz`` answers 200."""
+        return self.get("/readyz")[0] == 200
+
+    def get(self, path: str) -> tuple[int, str]:
+        """GET a path of the health listener; status 0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self._health}{path}", timeout=5) as answer:
+                return int(answer.status), answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (urllib.error.URLError, OSError) as error:
+            return 0, str(error)
+
+    def register(self) -> None:
+        """Tell the API server about it and wait until the API server asks."""
+        ca_bundle = next(self._state.rglob("ca.crt")).read_bytes()
+        values = {
+            "MIGGUARD_URL": f"https://{self._listen}",
+            "MIGGUARD_CA_BUNDLE": base64.b64encode(ca_bundle).decode(),
+        }
+        manifest = Template(REGISTRATION.read_text()).safe_substitute(values)
+        self._plane.kubectl.must("apply", "-f", "-", manifest=manifest)
+        until(self._asked, seconds=30, what="the API server asks migguard")
+
+    def records(self, **wanted: str) -> list[dict[str, Any]]:
+        """The records of its audit log whose request has these values (``namespace``, ``name``, ``operation``…)."""
+        text = self.audit_log.read_text() if self.audit_log.exists() else ""
+        records = [json.loads(line) for line in text.splitlines()]
+        return [each for each in records if all(_request(each).get(key) == value for key, value in wanted.items())]
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self._process.tail()
+
+    def _asked(self) -> bool:
+        self._plane.kubectl("create", "--dry-run=server", "-f", "-", manifest=_PROBE)
+        phases = {record.get("phase") for record in self.records(name="registration-probe")}
+        return {"mutate", "validate"} <= phases
+
+
+def _request(record: dict[str, Any]) -> dict[str, Any]:
+    request = record.get("request")
+    assert isinstance(request, dict)
+    return request
+
+
+@contextmanager
+def registered_webhook(plane: ControlPlane, folder: Path) -> Iterator[Webhook]:
+    """A started migguard that the API server asks; ended and unregistered when the block is left."""
+    webhook = Webhook(plane, folder)
+    try:
+        webhook.start()
+        webhook.register()
+        yield webhook
+    finally:
+        _unregister(plane.kubectl)
+        webhook.stop()
+
+
+def _unregister(kubectl: Kubectl) -> None:
+    kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
+    kubectl("delete", kinds, "migguard", "--ignore-not-found")

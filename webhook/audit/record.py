@@ -1,0 +1,210 @@
+"""The audit record of one decision, as plain JSON.
+
+Names are OPA's decision log's where it has one, and AdmissionReview's below ``input.request`` and ``result.response``:
+
+======================  =======================================================================================
+``decision_id``         OPA; also in the API server's audit annotations
+``timestamp``           OPA; when it was decided, RFC 3339, UTC
+``labels``              OPA; ``id`` (replica), ``version`` (migguard's), ``cluster``
+``path``                OPA; the phase: ``validate`` or ``mutate``
+``revision``            OPA; the policy set's content digest
+``requested_by``        OPA; the authenticated user name
+``input.request``       AdmissionReview: uid, operation, kind, resource, subResource, namespace, name, dryRun, userInfo
+``result.response``     AdmissionReview: allowed, status, warnings, patch (as JSON), auditAnnotations
+``metrics``             OPA; parts of the time spent: ``timer_NAME_ns``
+``origin``              ours; the class of requester (User, Drain, …)
+``evaluations``         ours; each policy that matched: result, violations, exemption, error, time
+``facts``               ours; facts that were read and their values
+``unavailable``         ours; facts that were wanted and could not be had, with the reason
+``questions``           ours; authorization questions asked, with answers
+``truncated``           ours; paths of what was cut to keep the record bounded; absent if nothing was
+======================  =======================================================================================
+
+Never an object's body: of objects there is only what a fact or a message says. Of ``userInfo.extra`` only the keys are
+kept, as authenticators put tokens' contents there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from webhook import __version__
+from webhook.model.decision import Decision, Evaluation, Violation
+from webhook.model.objects import JSON, GroupVersionKind, GroupVersionResource
+from webhook.model.request import AdmissionRequest, Phase
+
+MAX_TEXT = 4096
+"""Characters of one string: enough for a refusal's whole message; stops a user from filling the disk with a name."""
+MAX_ITEMS = 100
+"""Entries of one list or mapping."""
+MAX_VALUES = 4000
+"""Values in one record, about 200 kB at the usual lengths."""
+MAX_CHARACTERS = 256 * 1024
+"""Characters of all strings of a record together."""
+MAX_DEPTH = 12
+"""Nesting; a fact's value may hold some JSON of its own."""
+
+
+def record(
+    request: AdmissionRequest,
+    phase: Phase,
+    decision: Decision,
+    *,
+    time: datetime,
+    replica: str,
+    cluster: str,
+) -> dict[str, JSON]:
+    """Return the record of a decision: plain JSON of bounded size."""
+    labels = {"id": replica, "version": __version__} | ({"cluster": cluster} if cluster else {})
+    cut = _Cut()
+    written: dict[str, JSON] = cut.plain(
+        {
+            "decision_id": decision.id,
+            "timestamp": time,
+            "labels": labels,
+            "path": phase.value,
+            "revision": decision.revision,
+            "requested_by": request.user.username,
+            "origin": decision.origin,
+            "input": {"request": _request(request)},
+            "result": {"response": _response(decision)},
+            "metrics": {f"timer_{part}_ns": round(seconds * 1e9) for part, seconds in decision.seconds.items()},
+            "evaluations": [_evaluation(evaluation) for evaluation in decision.evaluations],
+            "unavailable": decision.unavailable,
+            "questions": decision.questions,
+            "facts": decision.facts,
+        },
+        "",
+    )
+    if cut.paths:
+        written["truncated"] = cut.paths
+    return written
+
+
+def _request(request: AdmissionRequest) -> dict[str, Any]:
+    user = request.user
+    return {
+        "uid": request.uid,
+        "operation": request.operation.value,
+        "kind": _kind(request.kind),
+        "resource": _resource(request.resource),
+        "subResource": request.subresource,
+        "requestKind": _kind(request.request_kind),
+        "requestResource": _resource(request.request_resource),
+        "requestSubResource": request.request_subresource,
+        "namespace": request.namespace,
+        "name": request.subject.name,
+        "dryRun": request.dry_run,
+        "userInfo": {
+            "username": user.username,
+            "uid": user.uid,
+            "groups": user.groups,
+            "extraKeys": sorted(user.extra),
+        },
+    }
+
+
+def _kind(kind: GroupVersionKind | None) -> dict[str, str] | None:
+    return None if kind is None else {"group": kind.group, "version": kind.version, "kind": kind.kind}
+
+
+def _resource(resource: GroupVersionResource | None) -> dict[str, str] | None:
+    if resource is None:
+        return None
+    return {"group": resource.group, "version": resource.version, "resource": resource.resource}
+
+
+def _response(decision: Decision) -> dict[str, Any]:
+    return {
+        "allowed": decision.allowed,
+        "status": {"code": decision.code, "reason": decision.reason, "message": decision.message},
+        "warnings": decision.warnings,
+        "patch": decision.patch,
+        "auditAnnotations": decision.audit_annotations,
+    }
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "policy": evaluation.policy,
+        "binding": evaluation.binding,
+        "result": evaluation.result.value,
+        "validationActions": sorted(action.value for action in evaluation.actions),
+        "violations": [_violation(violation) for violation in evaluation.violations],
+        "patch": evaluation.patch,
+        "warnings": evaluation.warnings,
+        "error": evaluation.error,
+        "failurePolicy": evaluation.failure_policy.value,
+        "exemption": evaluation.exemption,
+        "facts": sorted(evaluation.facts_read),
+        "timer_evaluate_ns": round(evaluation.seconds * 1e9),
+    }
+
+
+def _violation(violation: Violation) -> dict[str, Any]:
+    return {
+        "validation": violation.validation,
+        "message": violation.message,
+        "field": violation.field,
+        "reason": violation.reason,
+        "validationActions": sorted(action.value for action in violation.actions),
+    }
+
+
+@dataclass(slots=True)
+class _Cut:
+    """Turns anything into plain JSON, and keeps it bounded: says what was cut, and where."""
+
+    paths: list[str] = field(default_factory=list)
+    values: int = 0
+    characters: int = 0
+
+    def plain(self, node: Any, path: str, depth: int = 0) -> JSON:
+        self.values += 1
+        if node is None or isinstance(node, bool | int):
+            return node if not isinstance(node, int) or abs(node) < 1 << 64 else self.text(str(node), path)
+        if isinstance(node, float):
+            return node if math.isfinite(node) else str(node)
+        if isinstance(node, datetime):
+            return node.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        if isinstance(node, Mapping | list | tuple | set | frozenset):
+            if depth >= MAX_DEPTH:
+                return self.mark(path, "…")
+            return self.mapping(node, path, depth) if isinstance(node, Mapping) else self.items(node, path, depth)
+        return self.text(str(node), path)
+
+    def text(self, node: str, path: str) -> str:
+        room = min(MAX_TEXT, max(0, MAX_CHARACTERS - self.characters))
+        self.characters += min(len(node), room)
+        return node if len(node) <= room else self.mark(path, node[:room] + "…")
+
+    def mapping(self, node: Mapping[Any, Any], path: str, depth: int) -> dict[str, JSON]:
+        kept: dict[str, JSON] = {}
+        for key, value in node.items():
+            if self.full(len(kept)):
+                self.mark(path, None)
+                break
+            name = self.text(str(key), f"{path}.*")
+            kept[name] = self.plain(value, f"{path}.{name}" if path else name, depth + 1)
+        return kept
+
+    def items(self, node: Any, path: str, depth: int) -> list[JSON]:
+        kept: list[JSON] = []
+        for value in node if isinstance(node, list | tuple) else sorted(node, key=str):
+            if self.full(len(kept)):
+                self.mark(path, None)
+                break
+            kept.append(self.plain(value, f"{path}[{len(kept)}]", depth + 1))
+        return kept
+
+    def full(self, entries: int) -> bool:
+        return entries >= MAX_ITEMS or self.values >= MAX_VALUES
+
+    def mark(self, path: str, kept: Any) -> Any:
+        if len(self.paths) < MAX_ITEMS:
+            self.paths.append(path[:MAX_TEXT])
+        return kept

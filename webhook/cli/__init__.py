@@ -1,0 +1,1 @@
+"""The migguard command, one file per command."""

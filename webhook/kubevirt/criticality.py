@@ -1,0 +1,82 @@
+"""Which running VMs their owners flagged critical.
+
+A VM is critical if the label named in Parameters is on its VMI, on the template of its VM, or on its namespace: any one of
+them will do, so that taking the label off a running VMI does not unflag it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from webhook.kubevirt.resources import FINAL_PHASES, NAMESPACE, VM, VMI, label_pair
+from webhook.model.facts import FactContext
+from webhook.model.objects import Object, ObjectRef, labels_of, mapping, name_of, namespace_of, text
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """The label that flags a VM critical."""
+
+    label: str
+    value: str
+
+    @classmethod
+    def of(cls, context: FactContext) -> Flag:
+        """The one that Parameters name."""
+        return cls(text(context.parameters, "critical", "label"), text(context.parameters, "critical", "value"))
+
+    @property
+    def key(self) -> str:
+        """Its index key."""
+        return label_pair(self.label, self.value)
+
+    def is_on(self, labels: Mapping[str, str]) -> bool:
+        """Say whether these labels carry it."""
+        return bool(self.label) and labels.get(self.label) == self.value
+
+
+def template_labels(vm: Object | None) -> Mapping[str, str]:
+    """Return the labels that a VM gives to its VMI."""
+    labels = mapping(vm, "spec", "template", "metadata", "labels")
+    return {key: item for key, item in labels.items() if isinstance(item, str)}
+
+
+def critical_reason(context: FactContext, vmi: Object) -> str:
+    """Say what flags this VMI critical, such as ``label migguard.io/critical=true on Namespace prod``; empty if nothing."""
+    flag, namespace, name = Flag.of(context), namespace_of(vmi), name_of(vmi)
+    if flag.is_on(labels_of(vmi)):
+        return f"label {flag.key} on {ObjectRef(VMI.kind, namespace, name)}"
+    if flag.is_on(template_labels(context.view.get(VM, namespace, name))):
+        return f"label {flag.key} on the template of {ObjectRef(VM.kind, namespace, name)}"
+    if flag.is_on(labels_of(context.view.get(NAMESPACE, "", namespace))):
+        return f"label {flag.key} on {ObjectRef(NAMESPACE.kind, '', namespace)}"
+    return ""
+
+
+def is_running(vmi: Object) -> bool:
+    """Say whether the VMI has not ended; one that is about to start counts."""
+    return text(vmi, "status", "phase") not in FINAL_PHASES
+
+
+def critical_vmis(context: FactContext) -> list[Object]:
+    """Return the critical VMIs that have not ended, ordered by namespace and name; found by index."""
+
+    def look_up(context: FactContext) -> list[Object]:
+        found = {(namespace_of(vmi), name_of(vmi)): vmi for vmi in _flagged(context) if is_running(vmi)}
+        return [vmi for _, vmi in sorted(found.items(), key=lambda entry: entry[0])]
+
+    return context.once("criticalVMIs", look_up)
+
+
+def _flagged(context: FactContext) -> Iterator[Object]:
+    view, flag = context.view, Flag.of(context)
+    if not flag.label:
+        return
+    yield from view.select(VMI, "label", flag.key)
+    for vm in view.select(VM, "templateLabel", flag.key):
+        vmi = view.get(VMI, namespace_of(vm), name_of(vm))
+        if vmi is not None:
+            yield vmi
+    for namespace in view.select(NAMESPACE, "label", flag.key):
+        yield from view.select(VMI, "namespace", name_of(namespace))

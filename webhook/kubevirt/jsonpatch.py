@@ -1,0 +1,178 @@
+"""JSON Patch (RFC 6902) in the dialect that HyperConverged's annotation is read in.
+
+Differences from the RFC: array indexes may be negative and count from the end, a ``test`` for null also holds where there
+is nothing, and an empty or null patch does nothing. Stricter than Go in one respect: an object that has a key twice is refused,
+because Go would merge the two values.
+
+Source: ``github.com/evanphx/json-patch/v5`` ``patch.go``, as used by HyperConverged ``controllers/operands/operand.go``.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+from webhook.model.objects import JSON
+
+Pointer: TypeAlias = tuple[str, ...]
+"""The unescaped steps of a JSON pointer."""
+
+_INDEX = re.compile(r"[+-]?[0-9]{1,9}", re.ASCII)
+_WITH_VALUE = frozenset({"add", "replace"})
+_WITH_SOURCE = frozenset({"move", "copy"})
+_KINDS = _WITH_VALUE | _WITH_SOURCE | {"remove", "test"}
+
+
+class PatchError(Exception):
+    """The patch cannot be read or applied; the message says which operation and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchStep:
+    """One operation."""
+
+    kind: str
+    path: Pointer
+    source: Pointer = ()
+    """``from`` of a move or copy."""
+    value: JSON = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} /{'/'.join(self.path)}"
+
+
+def read_patch(written: str) -> tuple[PatchStep, ...]:
+    """Read the text of a patch. Raises PatchError."""
+    try:
+        operations = json.loads(written, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise PatchError(f"it is not JSON: {error}") from None
+    if operations is None:
+        return ()
+    if not isinstance(operations, list):
+        raise PatchError("it is not a JSON array of operations")
+    return tuple(_step(operation, number) for number, operation in enumerate(operations, start=1))
+
+
+def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise PatchError("an object in it has the same key twice")
+    return found
+
+
+def _no_constant(written: str) -> NoReturn:
+    raise PatchError(f"it is not JSON: {written} is no value")
+
+
+def _step(operation: JSON, number: int) -> PatchStep:
+    kind = operation.get("op") if isinstance(operation, Mapping) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise PatchError(f"operation {number} is none of add, remove, replace, move, copy and test")
+    if kind in _WITH_VALUE and "value" not in operation:
+        raise PatchError(f"operation {number} has no value")
+    source = _pointer(operation, "from", number) if kind in _WITH_SOURCE else ()
+    return PatchStep(kind, _pointer(operation, "path", number), source, operation.get("value"))
+
+
+def _pointer(operation: Mapping[str, Any], key: str, number: int) -> Pointer:
+    written = operation.get(key)
+    if not isinstance(written, str) or not written.startswith("/"):
+        raise PatchError(f"operation {number} has no {key} that begins with /")
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in written.split("/")[1:])
+
+
+def apply_step(document: JSON, step: PatchStep) -> None:
+    """Apply one operation to ``document``, which is changed in place. Raises PatchError; then it may be half done."""
+    match step.kind:
+        case "add":
+            _add(document, step.path, copy.deepcopy(step.value))
+        case "replace":
+            _get(document, step.path)
+            _set(_parent(document, step.path), step.path[-1], copy.deepcopy(step.value))
+        case "remove":
+            _remove(document, step.path)
+        case "copy":
+            _add(document, step.path, copy.deepcopy(_get(document, step.source)))
+        case "move":
+            moved = _get(document, step.source)
+            _remove(document, step.source)
+            _add(document, step.path, moved)
+        case _:
+            _test(document, step)
+
+
+def _missing(path: Pointer) -> PatchError:
+    return PatchError(f"there is nothing at /{'/'.join(path)}")
+
+
+def _parent(document: JSON, path: Pointer) -> dict[str, JSON] | list[JSON]:
+    node = _get(document, path[:-1])
+    if not isinstance(node, dict | list):
+        raise _missing(path[:-1])
+    return node
+
+
+def _get(document: JSON, path: Pointer) -> JSON:
+    node = document
+    for step in path:
+        if isinstance(node, dict) and step in node:
+            node = node[step]
+        elif isinstance(node, list):
+            node = node[_index(step, len(node), path)]
+        else:
+            raise _missing(path)
+    return node
+
+
+def _index(step: str, length: int, path: Pointer) -> int:
+    index = int(step) if _INDEX.fullmatch(step) else length
+    if not -length <= index < length:
+        raise _missing(path)
+    return index % length
+
+
+def _set(parent: dict[str, JSON] | list[JSON], key: str, item: JSON) -> None:
+    if isinstance(parent, dict):
+        parent[key] = item
+    else:
+        parent[_index(key, len(parent), (key,))] = item
+
+
+def _add(document: JSON, path: Pointer, item: JSON) -> None:
+    parent, key = _parent(document, path), path[-1]
+    if isinstance(parent, dict):
+        parent[key] = item
+    elif key == "-":
+        parent.append(item)
+    else:
+        parent.insert(_index(key, len(parent) + 1, path), item)
+
+
+def _remove(document: JSON, path: Pointer) -> None:
+    parent, key = _parent(document, path), path[-1]
+    _get(document, path)
+    if isinstance(parent, dict):
+        del parent[key]
+    else:
+        del parent[_index(key, len(parent), path)]
+
+
+def _test(document: JSON, step: PatchStep) -> None:
+    parent, key = _parent(document, step.path), step.path[-1]
+    found = parent.get(key) if isinstance(parent, dict) else _get(document, step.path)
+    if not same(found, step.value):
+        raise PatchError(f"the value at /{'/'.join(step.path)} is another than the one it tests for")
+
+
+def same(left: JSON, right: JSON) -> bool:
+    """Compare JSON values; unlike Python, true is not 1 and 1 is not 1.0."""
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(same(item, right[key]) for key, item in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return type(left) is type(right) and bool(left == right)

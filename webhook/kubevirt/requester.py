@@ -1,0 +1,128 @@
+"""Which class of requester really asks: a person, or one of the accounts that Kubernetes and KubeVirt act through.
+
+Decided by the full, authenticated user name alone. Labels and annotations can be forged by anyone who may write the
+object. They are only read to tell apart the doings of an account that is already known to be KubeVirt's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from webhook.kubevirt.resources import VMIM
+from webhook.model.facts import Fact, FactContext
+from webhook.model.objects import annotations_of, strings
+from webhook.model.request import AdmissionRequest, Operation, UserInfo
+
+WORKLOAD_UPDATE_ANNOTATION = "kubevirt.io/workloadUpdateMigration"
+
+
+class Origin(StrEnum):
+    """Who a request comes from."""
+
+    USER = "User"
+    """A person, a GitOps tool, or any other account that is none of those below."""
+    VIRT_API = "VirtAPI"
+    """virt-api on behalf of someone: ``virtctl migrate``, the console's button. The person is not recorded."""
+    DRAIN = "Drain"
+    """virt-controller evacuates a node."""
+    WORKLOAD_UPDATE = "WorkloadUpdate"
+    """virt-controller migrates for an upgrade, a hotplug or a volume update."""
+    OPERATOR = "Operator"
+    """virt-operator or the HyperConverged cluster operator."""
+    OTHER_SYSTEM = "OtherSystem"
+    """Another named controller: virt-handler, garbage collection, accounts named in Parameters, …"""
+
+
+_INSTALLED_ACCOUNTS = {
+    "kubevirt-apiserver": Origin.VIRT_API,
+    "kubevirt-controller": Origin.OTHER_SYSTEM,
+    "kubevirt-handler": Origin.OTHER_SYSTEM,
+    "kubevirt-synchronization-controller": Origin.OTHER_SYSTEM,
+    "kubevirt-operator": Origin.OPERATOR,
+    "hyperconverged-cluster-operator": Origin.OPERATOR,
+}
+
+_CONTROL_PLANE_ACCOUNTS = frozenset(
+    {
+        "system:serviceaccount:kube-system:namespace-controller",
+        "system:serviceaccount:kube-system:generic-garbage-collector",
+        "system:serviceaccount:kube-system:clusterrole-aggregation-controller",
+        # The same controllers where kube-controller-manager runs without --use-service-account-credentials.
+        "system:kube-controller-manager",
+    }
+)
+
+
+def classify(user: UserInfo, parameters: Mapping[str, Any], request: AdmissionRequest) -> Origin:
+    """Return the origin of a request.
+
+    ``parameters`` is the spec of the Parameters document; its ``installNamespaces`` say where KubeVirt's and
+    HyperConverged's service accounts live, its ``systemAccounts`` are further full user names of class OtherSystem.
+
+    virt-controller creates VMIMs for two reasons only, an evacuation or a workload update, and marks the latter. All
+    else it writes (status, finalizers, labels of the VMIs it owns, the removal of finished VMIMs) is OtherSystem.
+
+    Source: KubeVirt ``pkg/virt-api/webhooks/serviceaccounts.go``; in ``pkg/virt-controller/watch``
+    ``drain/evacuation/evacuation.go`` and ``workload-updater/workload-updater.go``.
+    """
+    if user.username in _CONTROL_PLANE_ACCOUNTS or user.username in strings(parameters, "systemAccounts"):
+        return Origin.OTHER_SYSTEM
+    account = _installed_account(user.username, parameters)
+    if account == "kubevirt-controller" and _creates_vmim(request):
+        updates = WORKLOAD_UPDATE_ANNOTATION in annotations_of(request.object)
+        return Origin.WORKLOAD_UPDATE if updates else Origin.DRAIN
+    return _INSTALLED_ACCOUNTS.get(account, Origin.USER)
+
+
+def _installed_account(username: str, parameters: Mapping[str, Any]) -> str:
+    for namespace in strings(parameters, "installNamespaces"):
+        prefix = f"system:serviceaccount:{namespace}:"
+        if namespace and username.startswith(prefix):
+            return username.removeprefix(prefix)
+    return ""
+
+
+def _creates_vmim(request: AdmissionRequest) -> bool:
+    return (
+        request.operation is Operation.CREATE
+        and request.resource.group == VMIM.resource.group
+        and request.resource.resource == VMIM.resource.resource
+        and not request.subresource
+    )
+
+
+def origin_of(context: FactContext) -> Origin:
+    """Return the origin of the request of this context."""
+    return classify(context.request.user, context.parameters, context.request)
+
+
+FACTS = (
+    Fact(
+        "requester.username",
+        "string",
+        "The authenticated user name; of an impersonated request only the impersonated user is known.",
+        lambda context: context.request.user.username,
+    ),
+    Fact("requester.uid", "string", "The authenticated user's UID, if any.", lambda context: context.request.user.uid),
+    Fact("requester.groups", "list(string)", "The user's groups.", lambda context: list(context.request.user.groups)),
+    Fact(
+        "requester.extra",
+        "map(dyn)",
+        "What the authenticator added: a list of strings by key.",
+        lambda context: {key: list(entries) for key, entries in context.request.user.extra.items()},
+    ),
+    Fact(
+        "requester.origin",
+        "string",
+        f"Who really asks, by account and install namespace alone: {', '.join(Origin)}.",
+        lambda context: str(origin_of(context)),
+    ),
+    Fact(
+        "requester.personKnown",
+        "bool",
+        "False where virt-api acts for someone whose name it does not pass on (virtctl migrate, the console).",
+        lambda context: origin_of(context) is not Origin.VIRT_API,
+    ),
+)

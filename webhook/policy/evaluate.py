@@ -1,0 +1,226 @@
+"""Judging policies for one request: which apply, what they find, what they would change.
+
+Semantics follow ValidatingAdmissionPolicy: conditions first, lazy variables, an error counts as ``failurePolicy`` says.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from webhook.errors import FactUnavailable
+from webhook.model.decision import Evaluation, FailurePolicy, PatchOperation, Result, Violation
+from webhook.model.objects import JSON
+from webhook.policy import match
+from webhook.policy.cel import Activation, EvaluationError, Expression, activation, scoped
+from webhook.policy.compiled import CompiledMutation, CompiledPolicy, CompiledValidation
+from webhook.policy.mutate import as_patch
+
+Facts = Callable[[Iterable[str]], "tuple[Mapping[str, JSON], Mapping[str, str]]"]
+"""Resolves facts by name: their values, and why the others are not available."""
+
+
+@dataclass(slots=True)
+class Case:
+    """One request as policies see it. Used by one thread; facts are computed at most once."""
+
+    subject: match.Subject
+    natives: Mapping[str, JSON]
+    """The values of object, oldObject, request and authorizer."""
+    facts: Facts
+    _unavailable: dict[str, str] = field(default_factory=dict)
+    """Why a fact or variable has no value, by the name it would be bound under."""
+
+    def bind(self, names: Iterable[str], policies: Sequence[CompiledPolicy]) -> Activation:
+        """One activation for all these policies, with these facts."""
+        values, unavailable = self.facts(names)
+        self._unavailable.update(unavailable)
+        bound = {**self.natives, **values}
+        for policy in policies:
+            bound[scoped(policy.scope, "params")] = policy.params
+        return self._with_variables(bound, policies)
+
+    def _with_variables(self, bound: dict[str, JSON], policies: Sequence[CompiledPolicy]) -> Activation:
+        """Add the policies' variables, level by level: each level sees those below.
+
+        A variable that fails stays unbound: only an expression that needs it fails, as if it were computed there.
+        """
+        current = activation(bound)
+        waiting = [(variable.level, policy.scope, variable) for policy in policies for variable in policy.variables]
+        for level in sorted({level for level, _, _ in waiting}):
+            for _, scope, variable in (one for one in waiting if one[0] == level):
+                name = scoped(scope, f"variables.{variable.name}")
+                try:
+                    bound[name] = variable.expression.evaluate(current)
+                except EvaluationError as error:
+                    self._unavailable[name] = self.explain(error)
+            current = activation(bound)
+        return current
+
+    def explain(self, error: EvaluationError) -> str:
+        """Say what an evaluation error means to a person, with the reason why a fact was not available."""
+        if not error.unbound:
+            return str(error)
+        name = error.unbound.split(".variables.")
+        shown = f"variables.{name[1]}" if len(name) == 2 else error.unbound  # noqa: PLR2004 - scope and variable
+        return f"{shown} is not available: {self._unavailable.get(error.unbound, 'it was not computed')}"
+
+
+def applicable(policies: Sequence[CompiledPolicy], case: Case) -> tuple[list[CompiledPolicy], list[Evaluation]]:
+    """Say which policies apply to a request, and for which that could not be told (an evaluation with an error)."""
+    failed: list[Evaluation] = []
+    covering: list[CompiledPolicy] = []
+    for policy in policies:
+        try:
+            if not why_not(policy, case.subject):
+                covering.append(policy)
+        except FactUnavailable as error:
+            failed.append(_failed(policy, str(error)))
+    conditional = [policy for policy in covering if policy.conditions]
+    if not conditional:
+        return covering, failed
+    values = case.bind({name for policy in conditional for name in policy.condition_facts}, conditional)
+    applied: list[CompiledPolicy] = []
+    for policy in covering:
+        met, error_text = _conditions(policy, values, case)
+        if met:
+            applied.append(policy)
+        elif error_text:
+            failed.append(_failed(policy, error_text))
+    return applied, failed
+
+
+def why_not(policy: CompiledPolicy, subject: match.Subject) -> str:
+    """Say why a policy does not cover a request (before its match conditions); empty when it does."""
+    if policy.document.origins and subject.origin not in policy.document.origins:
+        return f"it is for requests of {', '.join(sorted(policy.document.origins))}, not of {subject.origin}"
+    reason = match.why_not(policy.document.match, subject)
+    if not reason and policy.binding:
+        reason = match.why_not(policy.binding.match, subject)
+        return f"binding {policy.binding.name}: {reason}" if reason else ""
+    return reason
+
+
+def _conditions(policy: CompiledPolicy, values: Activation, case: Case) -> tuple[bool, str]:
+    """All conditions must hold. One that is false decides, even where another fails; Source: VAP matchConditions."""
+    error_text = ""
+    for name, expression in policy.conditions:
+        try:
+            if not expression.test(values):
+                return False, ""
+        except EvaluationError as error:
+            error_text = error_text or f"match condition '{name}': {case.explain(error)}"
+    return not error_text, error_text
+
+
+def validate(policies: Sequence[CompiledPolicy], case: Case) -> list[Evaluation]:
+    """Judge the validations and audit annotations of policies that apply."""
+    if not policies:
+        return []
+    values = case.bind({name for policy in policies for name in policy.validation_facts}, policies)
+    return [_validate(policy, values, case) for policy in policies]
+
+
+def _validate(policy: CompiledPolicy, values: Activation, case: Case) -> Evaluation:
+    started = time.perf_counter()
+    violations: list[Violation] = []
+    annotations: dict[str, str] = {}
+    errors: list[str] = []
+    for index, validation in enumerate(policy.validations):
+        try:
+            if not validation.expression.test(values):
+                violations.append(_violation(policy, index, validation, values))
+        except EvaluationError as error:
+            errors.append(f"validations[{index}]: {case.explain(error)}")
+    for key, expression in policy.audit_annotations:
+        try:
+            value = expression.evaluate(values)
+        except EvaluationError as error:
+            errors.append(f"auditAnnotations '{key}': {case.explain(error)}")
+        else:
+            if isinstance(value, str) and value:
+                annotations[f"{policy.name}.{key}"] = value
+    result = Result.FAIL if violations else Result.ERROR if errors else Result.PASS
+    return Evaluation(
+        policy=policy.name,
+        binding=policy.binding_name,
+        result=result,
+        violations=tuple(violations),
+        audit_annotations=annotations,
+        error="; ".join(errors),
+        failure_policy=policy.document.failure_policy,
+        actions=policy.actions,
+        facts_read=policy.condition_facts | policy.validation_facts,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _violation(policy: CompiledPolicy, index: int, validation: CompiledValidation, values: Activation) -> Violation:
+    document = validation.document
+    message = _text(validation.message, values) or document.message
+    return Violation(
+        policy=policy.name,
+        validation=index,
+        message=message or f"failed expression: {' '.join(document.expression.text.split())}",
+        remediation=_text(validation.remediation, values) or document.remediation,
+        field=document.field,
+        reason=document.reason,
+        actions=policy.actions,
+    )
+
+
+def _text(expression: Expression | None, values: Activation) -> str:
+    """A message that cannot be computed must not hide the refusal: the static text stands in for it."""
+    if expression is None:
+        return ""
+    try:
+        value = expression.evaluate(values)
+    except EvaluationError:
+        return ""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def change(policy: CompiledPolicy, mutation: CompiledMutation, case: Case) -> Evaluation:
+    """Work out what one mutation changes; the patch is proven to apply. Nothing to change is a pass without a patch."""
+    started = time.perf_counter()
+    patch: tuple[PatchOperation, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error_text = ""
+    values = case.bind(policy.mutation_facts, [policy])
+    try:
+        result = mutation.expression.evaluate(values)
+        patch = as_patch(result, case.natives["object"], json_patch=mutation.document.json_patch)
+        if patch:
+            warnings = (_text(mutation.warning, values) or mutation.document.warning,)
+    except EvaluationError as error:
+        error_text = f"mutation '{mutation.document.name}': {case.explain(error)}"
+    return Evaluation(
+        policy=policy.name,
+        binding=policy.binding_name,
+        result=Result.ERROR if error_text else Result.PASS,
+        patch=patch,
+        warnings=warnings,
+        error=error_text,
+        failure_policy=policy.document.failure_policy,
+        actions=policy.actions,
+        facts_read=policy.condition_facts | policy.mutation_facts,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _failed(policy: CompiledPolicy, error: str) -> Evaluation:
+    return Evaluation(
+        policy=policy.name,
+        binding=policy.binding_name,
+        result=Result.ERROR,
+        error=error,
+        failure_policy=policy.document.failure_policy,
+        actions=policy.actions,
+        facts_read=policy.condition_facts,
+    )
+
+
+def is_ignored(evaluation: Evaluation) -> bool:
+    """Say whether an error of this evaluation is to be ignored (``failurePolicy: Ignore``)."""
+    return evaluation.failure_policy is FailurePolicy.IGNORE

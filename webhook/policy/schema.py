@@ -1,0 +1,117 @@
+"""JSON Schemas of migguard's documents, and errors that say where, what and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
+
+from webhook.errors import Problem
+from webhook.model.objects import JSON
+from webhook.source import Document
+
+API_VERSION = "migguard.io/v1alpha1"
+KINDS = ("GuardPolicy", "GuardPolicyBinding", "Exemption", "Parameters")
+"""The documents that make a policy set."""
+TEST_KIND = "PolicyTest"
+"""Lies beside the policies and is read by ``migguard test`` only."""
+
+
+@cache
+def schema(kind: str) -> Mapping[str, Any]:
+    """Return the JSON Schema of a kind."""
+    text = resources.files("webhook.policy").joinpath("schemas", f"{kind.lower()}.json").read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@cache
+def _validator(kind: str) -> Draft202012Validator:
+    return Draft202012Validator(schema(kind))
+
+
+def check(document: Document, kind: str) -> list[Problem]:
+    """Hold a document against the schema of its kind and return every problem, in file order."""
+    problems = [
+        problem for error in _validator(kind).iter_errors(document.value) for problem in _explain(error, document)
+    ]
+    return sorted(problems, key=lambda problem: [int(part) for part in problem.where.rsplit(":", 2)[1:]])
+
+
+def check_value(value: JSON, value_schema: Mapping[str, Any]) -> list[str]:
+    """Hold any value against a schema; one text per error, such as ``maxParallel: 'x' is not of type 'integer'``."""
+    texts = []
+    for error in Draft202012Validator(value_schema).iter_errors(value):
+        path = ".".join(str(step) for step in error.absolute_path)
+        texts.append(f"{path}: {error.message}" if path else error.message)
+    return sorted(texts)
+
+
+def check_schema(value_schema: JSON) -> str:
+    """Return why this is not a JSON Schema; empty if it is one."""
+    try:
+        Draft202012Validator.check_schema(value_schema)
+    except SchemaError as error:
+        return str(error.message)
+    return ""
+
+
+def defaults(value_schema: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``value`` with the schema's defaults filled in where a property is absent, in nested objects too."""
+    filled = dict(value)
+    for name, child in value_schema.get("properties", {}).items():
+        if name not in filled and "default" in child:
+            filled[name] = child["default"]
+        if isinstance(filled.get(name), Mapping) and "properties" in child:
+            filled[name] = defaults(child, filled[name])
+    return filled
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return a hint naming what was probably meant, or nothing."""
+    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+def _explain(error: ValidationError, document: Document) -> Iterator[Problem]:
+    path = tuple(error.absolute_path)
+    where = document.where(path)
+    field = _dotted(path)
+    rule: Any = error.schema
+    wanted: Any = error.validator_value
+    given: Any = error.instance
+    if error.validator == "additionalProperties":
+        known = rule.get("properties", {})
+        for name in sorted(set(given) - set(known)):
+            hint = nearest(name, known) or f"known here: {', '.join(sorted(known))}"
+            yield Problem(document.where((*path, name)), f"unknown field '{_dotted((*path, name))}'", hint)
+    elif error.validator == "required":
+        for name in sorted(set(wanted) - set(given)):
+            yield Problem(where, f"{field or 'the document'} lacks the required field '{name}'")
+    elif error.validator == "enum":
+        allowed = [str(item) for item in wanted]
+        hint = nearest(str(given), allowed) or f"allowed: {', '.join(allowed)}"
+        yield Problem(where, f"{field} is {json.dumps(given)}", hint)
+    elif error.validator == "anyOf" and all("required" in choice for choice in wanted):
+        choices = " or ".join("'" + choice["required"][0] + "'" for choice in wanted)
+        yield Problem(where, f"{field or 'the document'} needs {choices}")
+    elif error.validator == "not" and path[-1:] == ("validationActions",):
+        yield Problem(where, f"{field} holds both Deny and Warn", "a refusal carries its own text: choose one of them")
+    else:
+        yield Problem(where, f"{field or 'the document'}: {_short(error.message)}")
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _short(message: str, limit: int = 200) -> str:
+    return message if len(message) <= limit else f"{message[:limit]}…"

@@ -1,0 +1,1 @@
+"""HTTP: Flask under gunicorn, health, metrics."""

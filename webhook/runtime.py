@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from webhook.admission import failure, pipeline
+from webhook.admission.natives import CATALOG
 from webhook.admission.pipeline import World
 from webhook.audit.jsonl import JsonLines
 from webhook.audit.record import record
 from webhook.cluster.manifests import store_from
 from webhook.cluster.store import Store
 from webhook.errors import AuditError
-from webhook.kubevirt.catalog import FACTS
 from webhook.kubevirt.rbac import RBACAuthorizer
 from webhook.kubevirt.resources import RESOURCES
 from webhook.model.decision import Decision
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RELOAD_SECONDS = 1.0
-"""How often policy files are looked at; what a person who edits one will wait for."""
+FOLLOW_SECONDS = 1.0
+"""How often policy files and readiness are looked at; what a person who edits a policy will wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class Runtime:
         self._clock = clock
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._reloader = threading.Thread(target=self._watch_policies, name="policies", daemon=True)
+        self._follower = threading.Thread(target=self._follow, name="policies", daemon=True)
         self._draining = False
-        self._holder = PolicyHolder(settings.policies, FACTS)
+        self._holder = PolicyHolder(settings.policies, CATALOG)
         self._cluster = _from_manifests(settings) if settings.cluster else _from_api_server(settings)
         self._audit = JsonLines(settings.audit_log, sync=settings.audit_sync == "fsync")
         self.metrics = Metrics({str(watched.resource) for watched in RESOURCES})
@@ -81,7 +81,7 @@ class Runtime:
         """Start to follow policies and cluster. Returns at once: see ``conditions`` for when it is ready."""
         if self._cluster.live is not None:
             self._cluster.live.start()
-        self._reloader.start()
+        self._follower.start()
         policies = self._holder.current
         log.info(
             "policies loaded",
@@ -99,8 +99,8 @@ class Runtime:
         """Stop all threads and close the audit log."""
         self._stopping.set()
         self._wake.set()
-        if self._reloader.is_alive():
-            self._reloader.join(timeout=5)
+        if self._follower.is_alive():
+            self._follower.join(timeout=5)
         if self._cluster.live is not None:
             self._cluster.live.stop()
         self._audit.close()
@@ -177,15 +177,14 @@ class Runtime:
         objects = sum(store.counts().values())
         if live is None:
             return Condition("cluster", True, f"{objects} objects from manifests")
-        waiting = [str(watched.resource) for watched in store.resources if not store.synced(watched)]
-        problems = "; ".join(f"{resource}: {why}" for resource, why in sorted(live.problems().items()))
+        waiting = [watched for watched in store.resources if not store.synced(watched)]
+        problems = live.problems()
+        trouble = f"{problems[0]}" + f" (and {len(problems) - 1} more)" * (len(problems) > 1) if problems else ""
         if waiting:
-            return Condition(
-                "cluster", False, f"not listed yet: {', '.join(waiting)}" + (f" ({problems})" * bool(problems))
-            )
+            return Condition("cluster", False, trouble or f"{len(waiting)} resources are not listed yet")
         # What is stale later turns into facts that are not available, and is answered request by request: without any
         # ready replica the API server would refuse everyone, drains too.
-        return Condition("cluster", True, f"{objects} objects cached" + (f"; trouble: {problems}" if problems else ""))
+        return Condition("cluster", True, f"{objects} objects cached" + (f"; trouble: {trouble}" if trouble else ""))
 
     def _state(self) -> State:
         policies, store = self._holder.current, self._cluster.store
@@ -201,15 +200,19 @@ class Runtime:
             cache_staleness=staleness,
         )
 
-    # Policies
+    # Following
 
-    def _watch_policies(self) -> None:
+    def _follow(self) -> None:
+        """Reload policies when they change or when asked to, and tell when readiness changes."""
+        was_ready: bool | None = None
         while not self._stopping.is_set():
-            asked = self._wake.wait(RELOAD_SECONDS)
+            blocking = [f"{one.name}: {one.message}" for one in self.conditions() if not one.ok]
+            if was_ready != (not blocking):
+                was_ready = not blocking
+                log.info("ready" if was_ready else "not ready", extra={"reasons": blocking} if blocking else None)
+            asked = self._wake.wait(FOLLOW_SECONDS)
             self._wake.clear()
-            if self._stopping.is_set():
-                return
-            if asked or self._holder.changed():
+            if not self._stopping.is_set() and (asked or self._holder.changed()):
                 self._reload()
 
     def _reload(self) -> None:

@@ -74,6 +74,8 @@ class Entry:
     """If set, it can be given many times, and this parts the values in the environment variable."""
     name: str = ""
     """The field."""
+    default: str = ""
+    """In words; empty where there is none to tell."""
 
     @property
     def flag(self) -> str:
@@ -303,8 +305,15 @@ def entries() -> tuple[Entry, ...]:
     """List all settings, in the order of :class:`Settings`."""
     hints = get_type_hints(Settings, include_extras=True)
     return tuple(
-        dataclasses.replace(hints[item.name].__metadata__[0], name=item.name) for item in dataclasses.fields(Settings)
+        dataclasses.replace(hints[item.name].__metadata__[0], name=item.name, default=_in_words(item.default))
+        for item in dataclasses.fields(Settings)
     )
+
+
+def _in_words(default: object) -> str:
+    if default is dataclasses.MISSING or default is None or default == ():
+        return ""
+    return f"{default:g}s" if isinstance(default, float) else str(default)
 
 
 def read(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Settings:

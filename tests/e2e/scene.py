@@ -114,7 +114,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The cluster's HyperConverged, and the KubeVirt CR as the HCO operator (which does not run here) would render it."""
+    """The cluster's HyperConverged, and the KubeVirt CR as the HCO operator would render it."""
 
     scene: Scene
 

@@ -118,7 +118,7 @@ def _warnings(judged: Judged) -> tuple[str, ...]:
 
 def _warning(violation: Violation) -> str:
     text = f"policy {violation.policy}: {violation.message}"
-    return f"{text} Next step: {violation.remediation}" if violation.remediation else text
+    return f"{text}. Next step: {violation.remediation}" if violation.remediation else text
 
 
 def _annotations(judged: Judged, decision_id: str) -> dict[str, str]:

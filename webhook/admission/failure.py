@@ -18,7 +18,7 @@ emptied at 3 a.m. because of us.
 
 
 def is_person(origin: str) -> bool:
-    """Say whether a request of this origin is refused when it cannot be judged. An unknown origin counts as a person."""
+    """Say whether a request of this origin is refused when it cannot be judged. An unknown one counts as a person."""
     return origin in PEOPLE or origin not in set(Origin)
 
 

@@ -42,7 +42,7 @@ CATALOG: FactCatalog = {**FACTS, **{fact.name: fact for fact in LAZY}}
 
 
 def variables(request: AdmissionRequest) -> dict[str, JSON]:
-    """The values of ``object``, ``oldObject`` and ``request``. Source: ValidatingAdmissionPolicy, admission.k8s.io/v1."""
+    """The values of ``object``, ``oldObject`` and ``request``; Source: ValidatingAdmissionPolicy."""
     return {
         "object": request.object,
         "oldObject": request.old_object,

@@ -1,6 +1,7 @@
 """The one decision: a function of the request, the policy set, the cluster view, the authorizer and the time.
 
-It does no I/O of its own. The webhook, the command line and the tests all call :func:`decide`, so they can never disagree.
+It does no I/O of its own. The webhook, the command line and the tests all call :func:`decide`, so they can never
+disagree.
 """
 
 from __future__ import annotations

@@ -15,18 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from webhook.cluster.failures import explain, refused
 from webhook.cluster.transport import open_transport
 from webhook.errors import ClusterError, UsageError
-from webhook.model.objects import JSON, items, text
+from webhook.model.objects import JSON, GroupVersionResource, items, text
 
 PAGE = 500
 """Objects asked for at once; the chunk size of kubectl and client-go."""
 
 MAX_BODY = 256 * 1024 * 1024
-"""Bytes of one answer. A page of 500 large VMs is about 20 MB; what is far above is not a list of Kubernetes objects."""
+"""Bytes of one answer. A page of 500 large VMs is about 20 MB; what is far above is no list of Kubernetes objects."""
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one watch event. etcd holds objects of up to 1.5 MB by default."""
@@ -134,16 +134,16 @@ class Client:
         The iterator ends when the API server ends the watch, and raises ClusterError when the connection breaks, when
         nothing comes for ``silence`` seconds, or when a line is longer than a watch event can be.
         """
-        with self._foreign("GET", path, query, silence):
+        with self._foreign("GET", path, silence):
             answer = self._send("GET", path, query, None, silence)
             try:
                 self._check(answer, "GET", path, query)
-                yield self._lines(answer, path, query, silence)
+                yield self._lines(answer, path, silence)
             finally:
                 answer.close()
 
-    def _lines(self, answer: Answer, path: str, query: Query, silence: float) -> Iterator[bytes]:
-        with self._foreign("GET", path, query, silence):
+    def _lines(self, answer: Answer, path: str, silence: float) -> Iterator[bytes]:
+        with self._foreign("GET", path, silence):
             begun = b""
             for chunk in answer.chunks():
                 *lines, begun = (begun + chunk).split(b"\n")
@@ -155,7 +155,7 @@ class Client:
 
     def _call(self, method: str, path: str, query: Query | None, body: bytes | None, timeout: float) -> bytes:
         ends = time.monotonic() + timeout
-        with self._foreign(method, path, query, timeout):
+        with self._foreign(method, path, timeout):
             answer = self._send(method, path, query, body, timeout)
             try:
                 self._check(answer, method, path, query)
@@ -176,7 +176,7 @@ class Client:
             raise refused(self.server, method, path, query or {}, answer.status, body)
 
     @contextmanager
-    def _foreign(self, method: str, path: str, query: Query | None, seconds: float) -> Iterator[None]:
+    def _foreign(self, method: str, path: str, seconds: float) -> Iterator[None]:
         """Map what the libraries below raise; the one place where it is done."""
         try:
             yield
@@ -189,6 +189,16 @@ class Client:
             if told is None:
                 raise
             raise told from error
+
+
+def resource_path(resource: GroupVersionResource, namespace: str = "", name: str = "") -> str:
+    """Return the path of a collection, or of one object in it."""
+    parts = ["apis", resource.group] if resource.group else ["api"]
+    parts.append(resource.version)
+    if namespace:
+        parts += ["namespaces", namespace]
+    parts += [resource.resource, name] if name else [resource.resource]
+    return "".join(f"/{quote(part, safe=':')}" for part in parts)
 
 
 def connect(kubeconfig: Path | None = None, context: str | None = None) -> Client:

@@ -15,6 +15,7 @@ change; an object that moves from one index key to another is never missing from
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -221,23 +222,35 @@ class Store:
 
     def _readable(self, watched: WatchedResource) -> _Table:
         state = self._state(watched)
-        if not state.synced:
-            raise FactUnavailable(f"{watched.resource} have not been listed yet")
-        if self._max_staleness is not None:
-            silent = self.staleness(watched)
-            if silent is None or silent > self._max_staleness:
-                since = "" if silent is None else f" for {silent:.0f} s"
-                raise FactUnavailable(
-                    f"no contact with the API server about {watched.resource}{since}; "
-                    f"what is cached is trusted for {self._max_staleness:g} s"
-                )
+        reason = self._unreadable(state)
+        if reason:
+            raise FactUnavailable(reason)
         return state.table
+
+    def _unreadable(self, state: _State) -> str:
+        resource = state.watched.resource
+        if not state.synced:
+            return f"{resource} have not been listed yet"
+        if self._max_staleness is None:
+            return ""
+        contacted = state.contacted
+        silent = math.inf if contacted is None else self._clock() - contacted
+        if silent <= self._max_staleness:
+            return ""
+        return (
+            f"no contact with the API server about {resource} for {silent:.0f} s; "
+            f"what is cached is trusted for {self._max_staleness:g} s"
+        )
 
     # Freshness and sizes.
 
     def synced(self, watched: WatchedResource) -> bool:
         """Whether the resource was listed, or found absent, at least once."""
         return self._state(watched).synced
+
+    def unreadable(self, watched: WatchedResource) -> str:
+        """Return why reading this resource would raise FactUnavailable now; empty if it would not."""
+        return self._unreadable(self._state(watched))
 
     def staleness(self, watched: WatchedResource) -> float | None:
         """Seconds since the watch of this resource last heard from the API server; None if it never did."""

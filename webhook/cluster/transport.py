@@ -156,10 +156,12 @@ def open_transport(kubeconfig: Path | None, context: str | None) -> HttpTranspor
     where = str(kubeconfig) if kubeconfig else "the service account of this pod"
     try:
         if kubeconfig is None:
-            load_incluster_config(client_configuration=configuration)
+            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # not annotated
         else:
             kubeconfig.read_bytes()  # the library calls a missing file an empty one
-            load_kube_config(str(kubeconfig), context, client_configuration=configuration, persist_config=False)
+            load_kube_config(  # type: ignore[no-untyped-call]  # not annotated
+                str(kubeconfig), context, client_configuration=configuration, persist_config=False
+            )
         return HttpTransport(ApiClient(configuration))
     except OSError as error:
         raise ClusterError(f"{where} cannot be read: {error.strerror or error}", hint="check the path") from error

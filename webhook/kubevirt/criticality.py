@@ -1,7 +1,7 @@
 """Which running VMs their owners flagged critical.
 
-A VM is critical if the label named in Parameters is on its VMI, on the template of its VM, or on its namespace: any one of
-them will do, so that taking the label off a running VMI does not unflag it.
+A VM is critical if the label named in Parameters is on its VMI, on the template of its VM, or on its namespace: any one
+of them will do, so that taking the label off a running VMI does not unflag it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def template_labels(vm: Object | None) -> Mapping[str, str]:
 
 
 def critical_reason(context: FactContext, vmi: Object) -> str:
-    """Say what flags this VMI critical, such as ``label migguard.io/critical=true on Namespace prod``; empty if nothing."""
+    """Say what flags this VMI: ``label migguard.io/critical=true on Namespace prod``; empty if nothing does."""
     flag, namespace, name = Flag.of(context), namespace_of(vmi), name_of(vmi)
     if flag.is_on(labels_of(vmi)):
         return f"label {flag.key} on {ObjectRef(VMI.kind, namespace, name)}"

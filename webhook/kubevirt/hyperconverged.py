@@ -1,4 +1,4 @@
-"""What HyperConverged makes of its own fields and annotation: the migration configuration of the KubeVirt CR it renders.
+"""What HyperConverged makes of its fields and annotation: the migration configuration of the KubeVirt CR it renders.
 
 Source: HyperConverged ``controllers/handlers/kubevirt.go`` (``hcLiveMigrationToKv``, ``getKVConfig``),
 ``api/v1beta1/hyperconverged_types.go``, ``api/v1/hyperconverged_types.go``.
@@ -42,8 +42,8 @@ def path_of(version: str) -> tuple[str, ...]:
 def render(hyperconverged: Object, kubevirt: Object | None, version: str = "") -> Rendering:
     """Return what HCO renders from an object.
 
-    ``kubevirt`` is the cached KubeVirt CR, which shows what is around the migration configuration; ``version`` is for objects
-    whose own apiVersion is not to be relied upon.
+    ``kubevirt`` is the cached KubeVirt CR, which shows what is around the migration configuration; ``version`` is for
+    objects whose own apiVersion is not to be relied upon.
     """
     reference = ObjectRef(HYPERCONVERGED.kind, namespace_of(hyperconverged), name_of(hyperconverged))
     path = path_of(version or version_of(hyperconverged))

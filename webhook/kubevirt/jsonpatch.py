@@ -1,10 +1,10 @@
 """JSON Patch (RFC 6902) in the dialect that HyperConverged's annotation is read in.
 
-Differences from the RFC: array indexes may be negative and count from the end, a ``test`` for null also holds where there
-is nothing, and an empty or null patch does nothing. Stricter than Go in one respect: an object that has a key twice is refused,
-because Go would merge the two values.
+Differences from the RFC: array indexes may be negative and count from the end, a ``test`` for null also holds where
+there is nothing, and an empty or null patch does nothing. Stricter than Go in two respects: an object that has a key
+twice is refused, because Go would merge the two values; and so is a copy of something very large.
 
-Source: ``github.com/evanphx/json-patch/v5`` ``patch.go``, as used by HyperConverged ``controllers/operands/operand.go``.
+Source: ``github.com/evanphx/json-patch/v5`` ``patch.go``, used by HyperConverged ``controllers/operands/operand.go``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from webhook.model.objects import JSON
 
 Pointer: TypeAlias = tuple[str, ...]
 """The unescaped steps of a JSON pointer."""
+
+MAX_COPIED = 2000
+"""Values that one copy operation may duplicate; a whole KubeVirt CR has some hundreds."""
 
 _INDEX = re.compile(r"[+-]?[0-9]{1,9}", re.ASCII)
 _WITH_VALUE = frozenset({"add", "replace"})
@@ -97,13 +100,25 @@ def apply_step(document: JSON, step: PatchStep) -> None:
         case "remove":
             _remove(document, step.path)
         case "copy":
-            _add(document, step.path, copy.deepcopy(_get(document, step.source)))
+            _add(document, step.path, _duplicate(_get(document, step.source)))
         case "move":
             moved = _get(document, step.source)
             _remove(document, step.source)
             _add(document, step.path, moved)
         case _:
             _test(document, step)
+
+
+def _duplicate(node: JSON) -> JSON:
+    """Copy a value; copies of copies would double the document with every operation."""
+    waiting, counted = [node], 0
+    while waiting:
+        counted += 1
+        if counted > MAX_COPIED:
+            raise PatchError(f"a copy of more than {MAX_COPIED} values is not judged")
+        found = waiting.pop()
+        waiting.extend(found.values() if isinstance(found, dict) else found if isinstance(found, list) else ())
+    return copy.deepcopy(node)
 
 
 def _missing(path: Pointer) -> PatchError:

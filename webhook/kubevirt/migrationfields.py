@@ -1,8 +1,8 @@
 """The fields of KubeVirt's migration configuration: type, default, and in which objects they may be set.
 
 Source: KubeVirt ``staging/src/kubevirt.io/api/core/v1/types.go`` (MigrationConfiguration),
-``staging/src/kubevirt.io/api/migrations/v1alpha1/types.go``, ``pkg/virt-config/configuration.go`` (defaults); HyperConverged
-``api/v1/hyperconverged_types.go`` (LiveMigrationConfigurations).
+``staging/src/kubevirt.io/api/migrations/v1alpha1/types.go``, ``pkg/virt-config/configuration.go`` (defaults);
+HyperConverged ``api/v1/hyperconverged_types.go`` (LiveMigrationConfigurations).
 """
 
 from __future__ import annotations

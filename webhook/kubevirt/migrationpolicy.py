@@ -42,8 +42,8 @@ class MigrationPolicy:
     def score(self, vmi_labels: Mapping[str, str], namespace_labels: Mapping[str, str]) -> tuple[int, int] | None:
         """Return (matched pairs, matched VMI pairs), which order policies; None if the policy does not match.
 
-        Selectors are plain pairs that must all be there. KubeVirt skips both selectors for a VMI whose labels are nil (that
-        is what it looks at for namespaces too), so a VMI without any label matches every policy that has selectors.
+        Selectors are plain pairs that must all be there. KubeVirt skips both selectors for a VMI whose labels are nil
+        (for namespaces too it looks at those), so a VMI without any label matches every policy that has selectors.
         """
         if not self.selects:
             return None

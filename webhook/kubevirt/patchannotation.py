@@ -1,12 +1,12 @@
-"""The JSON Patch in HyperConverged's annotation, applied in memory as HCO applies it to the KubeVirt CR that it renders.
+"""The JSON Patch in HyperConverged's annotation, applied in memory as HCO applies it to the KubeVirt CR it renders.
 
-HCO does not replace the KubeVirt CR by the patched document. It decodes the document *into the Go struct that it rendered*,
-and that changes what a patch means: ``remove`` takes nothing away, ``replace`` of a parent merges, keys match whatever
-their case, and only an explicit null clears a field.
+HCO does not replace the KubeVirt CR by the patched document. It decodes that *into the Go struct that it rendered*, and
+that changes what a patch means: ``remove`` takes nothing away, ``replace`` of a parent merges, keys match
+whatever their case, and only an explicit null clears a field.
 
 What surrounds the migration configuration is known from the cached KubeVirt CR only, which may be older than HCO's own
-rendering. So an operation that fails there and cannot reach the migration configuration is left out instead of failing the
-patch; if it truly fails, HCO itself refuses the object.
+rendering. So an operation that fails there and cannot reach the migration configuration is left out instead of failing
+the patch; if it truly fails, HCO itself refuses the object.
 
 Source: HyperConverged ``controllers/operands/operand.go`` (``applyAnnotationPatch``); Go ``encoding/json`` (field names
 match by simple case folding; of several the last one wins).
@@ -25,6 +25,9 @@ ANNOTATION = "kubevirt.kubevirt.io/jsonpatch"
 MAP: Pointer = ("spec", "configuration", "migrations")
 """Where the migration configuration stands in the KubeVirt CR."""
 
+MAX_STEPS = 200
+"""Operations in one annotation; bounds the work that it can cause."""
+
 _MAX_UINT32 = 2**32 - 1
 _UINT32 = frozenset({"parallelMigrationsPerCluster", "parallelOutboundMigrationsPerNode"})
 
@@ -42,14 +45,23 @@ def patched_migrations(
     Raises:
         PatchError: HCO would fail on it, or what it does cannot be told.
     """
-    steps = read_patch(written)
+    try:
+        steps = read_patch(written)
+        _check(steps)
+        document = _document(rendered, surroundings)
+        for step in steps:
+            _apply(document, step)
+        return _decoded(document, rendered)
+    except RecursionError:
+        raise PatchError("it is nested too deeply") from None
+
+
+def _check(steps: tuple[PatchStep, ...]) -> None:
+    if len(steps) > MAX_STEPS:
+        raise PatchError(f"it has {len(steps)} operations; more than {MAX_STEPS} are not judged")
     for step in steps:
-        if len(step.path) < 2 or step.path[0] != "spec":  # noqa: PLR2004 - /spec/ and something below
+        if step.path[0] != "spec" or len(step.path) == 1:
             raise PatchError(f"{step} is outside /spec/")
-    document = _document(rendered, surroundings)
-    for step in steps:
-        document = _applied(document, step)
-    return _decoded(document, rendered)
 
 
 def _document(rendered: Mapping[str, JSON], surroundings: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -62,15 +74,12 @@ def _document(rendered: Mapping[str, JSON], surroundings: Mapping[str, JSON]) ->
     return document
 
 
-def _applied(document: dict[str, JSON], step: PatchStep) -> dict[str, JSON]:
-    attempt = copy.deepcopy(document)
+def _apply(document: dict[str, JSON], step: PatchStep) -> None:
     try:
-        apply_step(attempt, step)
+        apply_step(document, step)
     except PatchError as error:
         if _reaches(step.path) or _reaches(step.source):
             raise PatchError(f"{step} fails: {error}") from None
-        return document
-    return attempt
 
 
 def _reaches(path: Pointer) -> bool:

@@ -1,6 +1,6 @@
 """Whether the requester holds the migrate rights, how, and what would give them.
 
-Admission runs after authorization: whoever writes a VMIM already holds the verb. What is judged here is *how* it is held.
+Admission runs after authorization: whoever writes a VMIM already holds the verb. Judged here is *how* it is held.
 
 - ``explicit``: a binding to a trusted ClusterRole, in the namespace or cluster-wide, must grant it;
 - ``effective``: any authorizer that grants it will do.
@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from webhook.kubevirt.rbac import MASTERS, cluster_role_rules, grants, rule_allows
 from webhook.kubevirt.resources import CLUSTER_ROLE, VMIM
 from webhook.kubevirt.workload import vmi_name
 from webhook.model.facts import Attributes, ClusterView, Fact, FactContext
-from webhook.model.objects import mapping, name_of, strings, text
+from webhook.model.objects import name_of, strings, text
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
 
 CLUSTER_ADMIN = "cluster-admin"
@@ -47,14 +46,6 @@ class Right:
 
     def __str__(self) -> str:
         return str(self.alternatives[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """What was found out about the requester's rights."""
-
-    missing: tuple[Right, ...]
-    bound_to: tuple[str, ...]
 
 
 def rights_needed(request: AdmissionRequest) -> tuple[Right, ...]:
@@ -87,29 +78,19 @@ def rights_needed(request: AdmissionRequest) -> tuple[Right, ...]:
     return Right(vmims), Right((subresource,))
 
 
-def permission_of(context: FactContext) -> Permission:
-    """Return what is known of the requester's rights, in the mode that Parameters choose."""
-    return context.once("permission", _permission)
+def missing_rights(context: FactContext) -> Sequence[Right]:
+    """Return the rights that the requester lacks, in the mode that Parameters choose."""
 
+    def find(context: FactContext) -> Sequence[Right]:
+        held = _effective if text(context.parameters, "permission", "mode") == "effective" else _explicit
+        return [right for right in rights_needed(context.request) if not held(context, right)]
 
-def _permission(context: FactContext) -> Permission:
-    rights = rights_needed(context.request)
-    explicit = _mode(context) != "effective"
-    missing = tuple(right for right in rights if not (_explicit if explicit else _effective)(context, right))
-    return Permission(missing, tuple(_bound_to(context, rights[0])))
-
-
-def _settings(context: FactContext) -> Mapping[str, Any]:
-    return mapping(context.parameters, "permission")
-
-
-def _mode(context: FactContext) -> str:
-    return text(_settings(context), "mode")
+    return context.once("missingRights", find)
 
 
 def trusted_roles(context: FactContext) -> Sequence[str]:
     """Return the names of the ClusterRoles by which the right to migrate is given on purpose."""
-    return strings(_settings(context), "trustedClusterRoles")
+    return strings(context.parameters, "permission", "trustedClusterRoles")
 
 
 def _explicit(context: FactContext, right: Right) -> bool:
@@ -127,17 +108,18 @@ def _effective(context: FactContext, right: Right) -> bool:
     return any(context.allows(context.request.user, attributes) for attributes in right.alternatives)
 
 
-def _bound_to(context: FactContext, right: Right) -> dict[str, None]:
+def _bound_to(context: FactContext) -> list[str]:
     user, trusted = context.request.user, trusted_roles(context)
+    right = rights_needed(context.request)[0]
     found = [grant for attributes in right.alternatives for grant in grants(context.view, user, attributes)]
     found.sort(key=lambda grant: not (grant.role.kind == CLUSTER_ROLE.kind and grant.role.name in trusted))
-    masters = {_MASTERS_WORDS: None} if MASTERS in user.groups else {}
-    return {**masters, **dict.fromkeys(str(grant) for grant in found)}
+    masters = [_MASTERS_WORDS] if MASTERS in user.groups else []
+    return list(dict.fromkeys([*masters, *map(str, found)]))
 
 
 def remedy(context: FactContext) -> str:
     """Return the command that would grant what is missing; empty if nothing is."""
-    if not permission_of(context).missing:
+    if not missing_rights(context):
         return ""
     namespace, user = context.request.namespace, context.request.user
     options = [f"--clusterrole={_role_to_bind(context)}", _subject_option(user)]
@@ -186,20 +168,20 @@ FACTS = (
         "requester.canMigrate",
         "bool",
         "The requester holds the migrate rights in this namespace, in the way that permission.mode asks for.",
-        lambda context: not permission_of(context).missing,
+        lambda context: not missing_rights(context),
     ),
     Fact(
         "requester.missing",
         "list(string)",
-        "The rights that are missing, in the words of `kubectl auth can-i`; in explicit mode those that no binding to a "
-        "trusted ClusterRole gives.",
-        lambda context: [str(right) for right in permission_of(context).missing],
+        "The rights that are missing, in the words of `kubectl auth can-i`; in explicit mode those that no binding to "
+        "a trusted ClusterRole gives.",
+        lambda context: [str(right) for right in missing_rights(context)],
     ),
     Fact(
         "requester.boundTo",
         "list(string)",
-        "Every binding that gives the requester the right on VirtualMachineInstanceMigrations; trusted roles come first.",
-        lambda context: list(permission_of(context).bound_to),
+        "Every binding that gives the requester the verb on VirtualMachineInstanceMigrations; trusted roles first.",
+        _bound_to,
     ),
     Fact(
         "requester.absentRoles",

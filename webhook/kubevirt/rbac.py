@@ -167,7 +167,7 @@ def _reference(binding: Object) -> ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class RBACAuthorizer:
-    """Answers permission questions from RBAC objects alone, like a kube-apiserver with ``--authorization-mode=RBAC``."""
+    """Answers permission questions from RBAC objects, like a kube-apiserver with ``--authorization-mode=RBAC``."""
 
     view: ClusterView
 

@@ -1,7 +1,7 @@
 """Which VirtualMachineInstance a request is about, and what is known of it.
 
-Everything here is read from the cached VMI. What a person writes about a VMI's status is not trusted: the VMI CRD has no
-status subresource, so ``update virtualmachineinstances`` reaches status fields in a request.
+Everything here is read from the cached VMI. What a person writes about a VMI's status is not trusted: the VMI CRD has
+no status subresource, so ``update virtualmachineinstances`` reaches status fields in a request.
 
 Source: KubeVirt ``pkg/virt-api/webhooks/mutating-webhook/mutators/vmi-mutator.go``.
 """
@@ -29,7 +29,7 @@ def is_about(request: AdmissionRequest, watched: WatchedResource) -> bool:
 def vmi_name(request: AdmissionRequest) -> str:
     """Return the name of the VMI that a request is about; empty if it is about none.
 
-    That is ``spec.vmiName`` of a VMIM (on DELETE of the old object), a VMI itself, and of a VM the VMI of the same name.
+    That is ``spec.vmiName`` of a VMIM (on DELETE of the old object), a VMI itself, and of a VM its VMI.
     """
     if is_about(request, VMIM):
         return text(request.object or request.old_object, "spec", "vmiName")

@@ -12,7 +12,7 @@ from webhook.model.facts import CelType, Fact
 from webhook.policy import schema
 from webhook.policy.cel import CompileError, Compiler, Expression, Type
 from webhook.policy.document import Documents, GuardPolicy, GuardPolicyBinding, Mutation, Text, Validation
-from webhook.source import FilePath
+from webhook.source.parsed import FilePath
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from webhook.model.decision import Action, FailurePolicy
-from webhook.source import Document, FilePath
+from webhook.source.files import Document
+from webhook.source.parsed import FilePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
-    """One default or correction: an expression that gives a patch, and what the user is told if it changed something."""
+    """One default or correction: an expression that gives a patch, and what is said if it changed something."""
 
     name: str
     json_patch: bool

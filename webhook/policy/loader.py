@@ -26,7 +26,7 @@ from webhook.policy.document import (
     Text,
     Validation,
 )
-from webhook.source import Document, find, parse, read
+from webhook.source.files import Document, find, parse, read
 
 TEST_FOLDER = "tests"
 """Folders of this name hold policy tests and are not entered."""

@@ -93,7 +93,7 @@ def _in(allowed: tuple[str, ...], asked: str) -> bool:
 
 
 def _resource(pattern: str, resource: str, subresource: str) -> bool:
-    """Match ``*`` (all resources, no subresource), ``*/*`` (everything), ``*/status``, ``pods/*``, ``pods/status``, …"""
+    """Match ``*`` (all resources, no subresource), ``*/*`` (all), ``*/status``, ``pods/*`` or ``pods/status``."""
     wanted, _, wanted_subresource = pattern.partition("/")
     if wanted not in ("*", resource):
         return False

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, SchemaError, ValidationError
 
 from webhook.errors import Problem
 from webhook.model.objects import JSON
-from webhook.source import Document
+from webhook.source.files import Document
 
 API_VERSION = "migguard.io/v1alpha1"
 KINDS = ("GuardPolicy", "GuardPolicyBinding", "Exemption", "Parameters")

@@ -1,8 +1,9 @@
 """The server process: listeners, certificate, gunicorn's settings, and the order in which things start and stop.
 
-The parent process binds the listeners and loads the certificate, so that what is wrong with them is told before anything
-runs; it then only watches over its one worker. The worker starts the runtime after the fork (threads and connections do
-not survive one) and serves from as many threads as Settings say. One process, because each would hold the whole cache.
+The parent process binds the listeners and loads the certificate, so that what is wrong with them is told before
+anything runs; it then only watches over its one worker. The worker starts the runtime after the fork (threads and
+connections do not survive one) and serves from as many threads as Settings say. One worker, because each would hold the
+whole cache.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from webhook.settings import Address, Settings
 log = logging.getLogger(__name__)
 
 KEEPALIVE_SECONDS = 120
-"""An idle connection is kept for longer than the kube-apiserver keeps it (90 s), so that it never sends into one that we
-just closed. Source: ``IdleConnTimeout`` of Go's default transport, which client-go uses."""
+"""An idle connection is kept for longer than the kube-apiserver keeps it (90 s), so that it never sends into one that
+we just closed. Source: ``IdleConnTimeout`` of Go's default transport, which client-go uses."""
 CERTIFICATE_SECONDS = 1.0
 """How often the certificate's files are looked at."""
 OWN_CERTIFICATE_CHECK = timedelta(hours=1)
@@ -128,6 +129,7 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             # The socket is handed over: gunicorn closes its own copy of the descriptor.
             "bind": f"fd://{self._listener.detach()}",
             "workers": 1,
+            "worker_class": Worker,
             "threads": self._settings.threads,
             "keepalive": KEEPALIVE_SECONDS,
             "graceful_timeout": int(self._settings.shutdown_delay + self._settings.shutdown_grace + 0.999),
@@ -141,7 +143,6 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         }
         for name, value in options.items():
             self.cfg.set(name, value)
-        self.cfg.settings["worker_class"].value = Worker
 
     def load(self) -> Any:
         """Start the runtime and return the WSGI application; ends the worker with our exit code if that fails."""

@@ -1,8 +1,8 @@
 """gunicorn's threaded worker, made fit for an admission webhook.
 
-What it adds: a bound on the whole time a client may take for handshake, head and body (gunicorn's threads otherwise wait
-for ever on a client that trickles); a TLS context that can change between connections; the client's name checked; SIGHUP
-reloads policies instead of the process; and a shutdown that first says "not ready", then drains.
+What it adds: a bound on the whole time a client may take for handshake, head and body (gunicorn's threads otherwise
+wait for ever on a client that trickles); a TLS context that can change between connections; the client's name checked;
+SIGHUP reloads policies instead of the process; and a shutdown that first says "not ready", then drains.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 from gunicorn import http
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -52,7 +52,7 @@ class BoundedSocket(ssl.SSLSocket):
     deadline = float("inf")
     """In seconds of the monotonic clock."""
 
-    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the overridden signature
+    def setblocking(self, flag: bool) -> None:
         """Blocking means: wait, but not for ever."""
         self.settimeout(SEND_SECONDS if flag else 0.0)
 
@@ -75,6 +75,10 @@ class BoundedSocket(ssl.SSLSocket):
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     """One client's connection, from before the handshake."""
 
+    initialized: bool
+    sock: Any
+    parser: Any
+
     def __init__(self, hooks: Hooks, cfg: Any, sock: socket.socket, addresses: tuple[Any, Any]) -> None:
         super().__init__(cfg, sock, *addresses)
         self._hooks = hooks
@@ -92,11 +96,11 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
             raise StopIteration from None
         self.parser = http.get_parser(self.cfg, self.sock, self.client)
 
-    def _handshake(self) -> ssl.SSLSocket:
+    def _handshake(self) -> BoundedSocket:
         self.sock.settimeout(HANDSHAKE_SECONDS)
         context = self._hooks.certificate.context
         context.sslsocket_class = BoundedSocket
-        wrapped = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+        wrapped = cast("BoundedSocket", context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False))
         self.sock = wrapped
         wrapped.do_handshake()
         if self._hooks.client_names:

@@ -1,0 +1,199 @@
+"""Running migguard: policies edited on disk, outages of either side, and the records that are left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.objects import evacuation, vmim
+from tests.e2e.scene import Configuration, Scene, allowed, refused
+from tests.support.kubectl import Kubectl
+from tests.support.process import until
+
+TICKET_POLICY = """\
+apiVersion: migguard.io/v1alpha1
+kind: GuardPolicy
+metadata:
+  name: ticket-required
+  annotations:
+    migguard.io/title: A migration names its ticket
+    migguard.io/severity: low
+spec:
+  matchConstraints:
+    namespaceSelector: {matchLabels: {team: NAMESPACE}}
+    resourceRules:
+      - apiGroups: [kubevirt.io]
+        apiVersions: ["*"]
+        operations: [CREATE]
+        resources: [virtualmachineinstancemigrations]
+  origins: [User]
+  validations:
+    - expression: has(object.metadata.annotations) && 'example.com/ticket' in object.metadata.annotations
+      message: the migration names no ticket
+      remediation: set the annotation example.com/ticket
+"""
+
+
+@pytest.fixture
+def alice(scene: Scene) -> Kubectl:
+    """Somebody to whom the role is bound."""
+    scene.bind("kubevirt.io:migrate", user="alice")
+    return scene.person("alice")
+
+
+@pytest.fixture
+def own_policy(scene: Scene) -> Iterator[Path]:
+    """Where a test may write a policy of its own, in the directory that migguard watches."""
+    folder = scene.webhook.policies / "ticket-required"
+    folder.mkdir()
+    yield folder / "policy.yaml"
+    shutil.rmtree(folder)
+
+
+def test_a_policy_edited_on_disk_takes_effect_without_restart(scene: Scene, alice: Kubectl, own_policy: Path) -> None:
+    create = ("create", "-f", "-")
+    move = vmim("move", scene.vm("web"))
+    allowed(alice.create(move, "--dry-run=server"))
+
+    own_policy.write_text(TICKET_POLICY.replace("NAMESPACE", scene.namespace))
+    scene.wait_until_refused(alice, *create, manifest=move)
+    message = refused(alice.create(move))
+    assert "ticket-required" in message
+    assert "the migration names no ticket" in message
+    assert "set the annotation example.com/ticket" in message
+
+    move["metadata"]["annotations"] = {"example.com/ticket": "OPS-1"}
+    allowed(alice.create(move))
+
+
+def test_a_broken_edit_keeps_the_last_good_policies(scene: Scene, alice: Kubectl, own_policy: Path) -> None:
+    create = ("create", "-f", "-")
+    move = vmim("move", scene.vm("web"))
+    good = TICKET_POLICY.replace("NAMESPACE", scene.namespace)
+    own_policy.write_text(good)
+    scene.wait_until_refused(alice, *create, manifest=move)
+
+    own_policy.write_text(good.replace("has(object.metadata.annotations)", "has(object.metadata.annotations"))
+    until(lambda: f"{own_policy}:" in scene.webhook.log, seconds=20, what="the log names the broken file")
+    assert "the migration names no ticket" in refused(alice.create(move))
+    assert scene.webhook.ready()
+
+    own_policy.write_text(good.replace("names no ticket", "lacks a ticket"))
+    until(
+        lambda: "lacks a ticket" in alice.create(move, "--dry-run=server").stderr,
+        seconds=20,
+        what="the mended policy is in force",
+    )
+
+
+def test_while_migguard_is_stopped_people_are_refused_and_drains_pass(scene: Scene, alice: Kubectl) -> None:
+    vm = scene.vm("web")
+    allowed(alice.create(vmim("before", vm)))
+    scene.webhook.stop()
+    try:
+        for answer in (alice.create(vmim("move", vm)), alice("delete", "vmim", "before")):
+            assert not answer.ok
+            assert 'failed calling webhook "people.migrations.migguard.io"' in answer.stderr
+            assert "connection refused" in answer.stderr
+        answer = Configuration(scene).patch_hco({"progressTimeout": 160})
+        assert 'failed calling webhook "people.configuration.migguard.io"' in answer.stderr
+        allowed(scene.controller("kubevirt-controller").create(evacuation(vm, "node-a")))
+        allowed(scene.controller("namespace-controller", namespace="kube-system")("delete", "vmim", "before"))
+    finally:
+        scene.webhook.start()
+    allowed(alice.create(vmim("move", vm)))
+
+
+def test_after_a_crash_migguard_starts_again_and_the_api_server_still_trusts_it(scene: Scene, alice: Kubectl) -> None:
+    vm = scene.vm("web")
+    scene.webhook.kill()
+    scene.webhook.start()
+    allowed(alice.create(vmim("move", vm)))
+    scene.bind("admin", user="bob")
+    refused(scene.person("bob").create(vmim("other", vm)))
+
+
+def test_migguard_recovers_when_the_api_server_was_restarted(scene: Scene, alice: Kubectl) -> None:
+    good, bad = scene.vm("before"), scene.vm("stuck", access_mode="ReadWriteOnce")
+    scene.plane.restart_apiserver()
+    scene.wait_until_allowed(alice, "create", "-f", "-", manifest=vmim("probe", good))
+    refused(alice.create(vmim("move-stuck", bad)))
+    allowed(alice.create(vmim("move", good)))
+    later = scene.vm("after")
+    allowed(alice.create(vmim("move-later", later)))
+    # Watches are back too: a change that only they can bring is seen.
+    scene.admin.must("label", "namespace", scene.namespace, "migguard.io/critical=true")
+    allowed(Configuration(scene).patch_kubevirt({"progressTimeout": 150}))
+    edit = ("patch", "kubevirts.v1.kubevirt.io", "kubevirt-kubevirt-hyperconverged", "--type=merge", "-p")
+    post_copy = '{"spec":{"configuration":{"migrations":{"allowPostCopy":true}}}}'
+    scene.wait_until_refused(Configuration(scene).admin, *edit, post_copy)
+
+
+def test_metrics_count_decisions(scene: Scene, alice: Kubectl) -> None:
+    allowed(alice.create(vmim("move", scene.vm("web"))))
+    code, text = scene.webhook.get("/metrics")
+    assert code == 200
+    assert "migguard_" in text
+
+
+def test_every_decision_has_one_record_and_the_api_audit_log_bears_its_id(scene: Scene, alice: Kubectl) -> None:
+    vm = scene.vm("web")
+    scene.bind("admin", user="bob")
+    refused(scene.person("bob").create(vmim("refused", vm)))
+    allowed(alice.create(vmim("made", vm)))
+    allowed(alice("label", "vmim", "made", "team=a"))
+    allowed(alice("delete", "vmim", "made"))
+
+    records = scene.webhook.records(namespace=scene.namespace)
+    assert [
+        (
+            record["path"],
+            record["input"]["request"]["operation"],
+            record["requested_by"],
+            record["result"]["response"]["allowed"],
+        )
+        for record in records
+    ] == [
+        ("mutate", "CREATE", "bob", True),
+        ("validate", "CREATE", "bob", False),
+        ("mutate", "CREATE", "alice", True),
+        ("validate", "CREATE", "alice", True),
+        ("mutate", "UPDATE", "alice", True),
+        ("validate", "UPDATE", "alice", True),
+        ("validate", "DELETE", "alice", True),
+    ]
+    assert len({record["decision_id"] for record in records}) == len(records)
+
+    for record in records:
+        annotations = _api_audit_annotations(scene, record["input"]["request"]["name"])
+        assert record["decision_id"] in annotations.values(), record
+
+
+def test_the_refusal_names_the_record(scene: Scene) -> None:
+    vm = scene.vm("web")
+    scene.bind("admin", user="bob")
+    message = refused(scene.person("bob").create(vmim("move", vm)))
+    (record,) = (
+        record
+        for record in scene.webhook.records(namespace=scene.namespace, name="move")
+        if not record["result"]["response"]["allowed"]
+    )
+    assert record["decision_id"] in message
+    assert record["requested_by"] == "bob"
+    assert record["origin"] == "User"
+    assert [each["policy"] for each in record["evaluations"] if each["result"] == "fail"] == ["requester-can-migrate"]
+
+
+def _api_audit_annotations(scene: Scene, name: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for event in scene.plane.api_audit_events():
+        reference = event["objectRef"]
+        named = reference.get("name") in {name, None}  # a create has no name in its URL
+        if reference.get("namespace") == scene.namespace and named:
+            found |= {f"{event['auditID']}/{key}": value for key, value in event.get("annotations", {}).items()}
+    assert found, f"no annotation in the API audit log for {name}: {json.dumps(scene.plane.api_audit_events()[-1])}"
+    return found

@@ -1,0 +1,211 @@
+"""What a write of HyperConverged, the KubeVirt CR or a MigrationPolicy makes of the migration configuration.
+
+Before and after are both computed from the request's old and new object, so that an update which changes something else
+is not blamed for what was already there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from webhook.kubevirt.hyperconverged import path_of, render
+from webhook.kubevirt.migrationconfig import (
+    KUBEVIRT_PATH,
+    cluster_of,
+    cluster_settings,
+    kubevirt_settings,
+    migration_policies,
+    sources,
+)
+from webhook.kubevirt.migrationfields import BY_NAME, DEFAULTS, FIELDS, MigrationField, Settings, fields_set
+from webhook.kubevirt.migrationpolicy import MigrationPolicy, overlay
+from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY
+from webhook.kubevirt.workload import is_about
+from webhook.model.facts import Fact, FactContext
+from webhook.model.objects import JSON, Object, mapping, value
+from webhook.model.request import AdmissionRequest, Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigChange:
+    """The migration configuration before and after a write."""
+
+    before: Settings
+    after: Settings
+    sets: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    error: str = ""
+    applies: bool = True
+
+
+def objects_of(request: AdmissionRequest) -> tuple[Object | None, Object | None]:
+    """Return the object before and after the write; None where there is none, whatever the request carries."""
+    old = request.old_object if request.operation is not Operation.CREATE else None
+    new = request.object if request.operation is not Operation.DELETE else None
+    return old, new
+
+
+def change_of(context: FactContext) -> ConfigChange:
+    """Return what the write changes; for all other requests the configuration in force, unchanged."""
+    return context.once("configChange", _change)
+
+
+def _change(context: FactContext) -> ConfigChange:
+    request = context.request
+    if not request.subresource:
+        for watched, judge in (
+            (HYPERCONVERGED, _hyperconverged),
+            (KUBEVIRT, _kubevirt),
+            (MIGRATION_POLICY, _migration_policy),
+        ):
+            if is_about(request, watched):
+                return judge(context, *objects_of(request))
+    in_force = cluster_settings(context)
+    return ConfigChange(before=in_force, after=in_force, applies=False)
+
+
+def _hyperconverged(context: FactContext, old: Object | None, new: Object | None) -> ConfigChange:
+    version, kubevirt = context.request.kind.version, cluster_of(context).kubevirt
+    before = _rendered_before(context, old, version)
+    path = path_of(version)
+    if new is None:
+        return ConfigChange(before=before, after=DEFAULTS, path=path)
+    rendering = render(new, kubevirt, version)
+    unreadable = _unreadable(new, path, lambda field: field.in_hyperconverged)
+    return ConfigChange(
+        before=before,
+        # HCO leaves the KubeVirt CR as it is while it cannot render.
+        after=before if rendering.error else rendering.settings,
+        sets=rendering.sets,
+        path=path,
+        error=rendering.error or unreadable,
+    )
+
+
+def _rendered_before(context: FactContext, old: Object | None, version: str) -> Settings:
+    if old is None:
+        return DEFAULTS
+    rendering = render(old, cluster_of(context).kubevirt, version)
+    return cluster_settings(context) if rendering.error else rendering.settings
+
+
+def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> ConfigChange:
+    hyperconverged = cluster_of(context).hyperconverged
+    return ConfigChange(
+        before=kubevirt_settings(old, hyperconverged) if old is not None else DEFAULTS,
+        after=kubevirt_settings(new, hyperconverged) if new is not None else DEFAULTS,
+        sets=tuple(field.name for field, _ in fields_set(mapping(new, *KUBEVIRT_PATH))),
+        path=KUBEVIRT_PATH,
+        error=_unreadable(new, KUBEVIRT_PATH, lambda field: field.in_cluster),
+    )
+
+
+def _migration_policy(context: FactContext, old: Object | None, new: Object | None) -> ConfigChange:
+    cluster = cluster_settings(context)
+    return ConfigChange(
+        before=overlay(cluster, MigrationPolicy.read(old) if old is not None else None),
+        after=overlay(cluster, MigrationPolicy.read(new) if new is not None else None),
+        sets=tuple(field.name for field, _ in fields_set(mapping(new, "spec"), in_policy=True)),
+        path=("spec",),
+        error=_unreadable(new, ("spec",), lambda field: field.in_policy),
+    )
+
+
+def _unreadable(written: Object | None, path: tuple[str, ...], allowed: Callable[[MigrationField], bool]) -> str:
+    """Say which field has a value that is not of its type; Kubernetes or HCO will refuse it, and we cannot judge it."""
+    found = mapping(written, *path)
+    for name, item in found.items():
+        field = BY_NAME.get(name)
+        if field is not None and allowed(field) and item is not None and field.read(item) is None:
+            return f"{'.'.join(path)}.{name} is not {field.form}"
+    return ""
+
+
+def policies_before_and_after(context: FactContext) -> tuple[list[MigrationPolicy], list[MigrationPolicy]]:
+    """Return all MigrationPolicies before and after this write; the written one as the request shows it."""
+    policies = list(migration_policies(context))
+    request = context.request
+    if request.subresource or not is_about(request, MIGRATION_POLICY):
+        return policies, policies
+    old, new = (MigrationPolicy.read(policy) if policy is not None else None for policy in objects_of(request))
+    names = {request.name, *(policy.name for policy in (old, new) if policy is not None)}
+    others = [policy for policy in policies if policy.name not in names]
+    return [*others, *([old] if old else [])], [*others, *([new] if new else [])]
+
+
+def _pointer(path: tuple[str, ...]) -> str:
+    return "".join(f"/{step}" for step in path)
+
+
+def _path_exists(context: FactContext) -> bool:
+    path = change_of(context).path
+    _, new = objects_of(context.request)
+    return bool(path) and isinstance(value(new, *path), Mapping)
+
+
+def _changed(context: FactContext) -> list[str]:
+    change = change_of(context)
+    return [name for name in BY_NAME if change.before[name].value != change.after[name].value]
+
+
+def _before(name: str) -> Callable[[FactContext], JSON]:
+    return lambda context: change_of(context).before[name].value
+
+
+def _after(name: str) -> Callable[[FactContext], JSON]:
+    return lambda context: change_of(context).after[name].value
+
+
+FACTS = (
+    Fact(
+        "config.applies",
+        "bool",
+        "The request writes a HyperConverged, a KubeVirt CR or a MigrationPolicy (not just its status).",
+        lambda context: change_of(context).applies,
+    ),
+    *(
+        Fact(
+            f"config.before.{field.name}",
+            field.cel_type,
+            f"{field.summary}. Before this write; on CREATE of a HyperConverged or KubeVirt CR the default.",
+            _before(field.name),
+        )
+        for field in FIELDS
+    ),
+    *(
+        Fact(
+            f"config.after.{field.name}",
+            field.cel_type,
+            f"{field.summary}. After this write; of a MigrationPolicy for the VMs that it applies to.",
+            _after(field.name),
+        )
+        for field in FIELDS
+    ),
+    Fact(
+        "config.sources",
+        "map(string)",
+        "What sets each field after this write.",
+        lambda context: sources(change_of(context).after),
+    ),
+    Fact(
+        "config.sets",
+        "list(string)",
+        "The fields that this object itself sets after this write, by annotation too.",
+        lambda context: list(change_of(context).sets),
+    ),
+    Fact("config.changed", "list(string)", "The fields whose value in force this write changes.", _changed),
+    Fact(
+        "config.path",
+        "string",
+        "JSON pointer of the map in this object that holds the migration configuration.",
+        lambda context: _pointer(change_of(context).path),
+    ),
+    Fact("config.pathExists", "bool", "That map is there.", _path_exists),
+    Fact(
+        "config.error",
+        "string",
+        "Why the result cannot be told, such as a malformed jsonpatch annotation; empty if it can.",
+        lambda context: change_of(context).error,
+    ),
+)

@@ -1,0 +1,177 @@
+"""The migration configuration in force: for the cluster and for one VMI, each value with what set it.
+
+Later wins: KubeVirt's default, the KubeVirt CR (under HyperConverged rendered from that and its annotation), the one
+MigrationPolicy that matches best.
+
+Source: KubeVirt ``pkg/virt-config/virt-config.go`` (``GetMigrationConfiguration``),
+``pkg/virt-controller/watch/migration/migration.go`` (``resolveMigrationConfig``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from webhook.kubevirt.hyperconverged import Rendering, render
+from webhook.kubevirt.migrationfields import DEFAULTS, DISRUPTION, FIELDS, Setting, Settings, fields_set, following
+from webhook.kubevirt.migrationpolicy import MigrationPolicy, best_match, overlay
+from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY, NAMESPACE
+from webhook.kubevirt.workload import first_installed, kubevirt_of, vmi_of
+from webhook.model.facts import Fact, FactContext
+from webhook.model.objects import (
+    JSON,
+    Object,
+    ObjectRef,
+    labels_of,
+    mapping,
+    name_of,
+    namespace_of,
+    strings,
+    text,
+)
+
+KUBEVIRT_PATH = ("spec", "configuration", "migrations")
+NODE_NAME_LABEL = "kubevirt.io/nodeName"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The objects that set the cluster's migration configuration; either may be absent."""
+
+    kubevirt: Object | None
+    hyperconverged: Object | None
+
+
+def cluster_of(context: FactContext) -> Cluster:
+    """Return the KubeVirt CR and the HyperConverged that are in force."""
+
+    def look_up(context: FactContext) -> Cluster:
+        namespaces = strings(context.parameters, "installNamespaces")
+        return Cluster(
+            kubevirt=kubevirt_of(context.view, namespaces),
+            hyperconverged=first_installed(context.view.list(HYPERCONVERGED), namespaces),
+        )
+
+    return context.once("cluster", look_up)
+
+
+def cluster_settings(context: FactContext) -> Settings:
+    """Return the cluster's migration configuration in force.
+
+    Where there is a KubeVirt CR, what it says is in force, whatever HyperConverged says. Without one (manifests may
+    hold the HyperConverged alone) it is what HCO would render.
+    """
+
+    def resolve(context: FactContext) -> Settings:
+        found = cluster_of(context)
+        if found.kubevirt is not None:
+            return kubevirt_settings(found.kubevirt, found.hyperconverged)
+        if found.hyperconverged is not None:
+            return render(found.hyperconverged, None).settings
+        return DEFAULTS
+
+    return context.once("clusterSettings", resolve)
+
+
+def kubevirt_settings(kubevirt: Object, hyperconverged: Object | None) -> Settings:
+    """Return what a KubeVirt CR sets over KubeVirt's defaults.
+
+    Where the HyperConverged of its namespace renders the same value, that is named as the source: there it is changed.
+    """
+    rendering = _rendering(kubevirt, hyperconverged)
+    reference = ObjectRef(KUBEVIRT.kind, namespace_of(kubevirt), name_of(kubevirt))
+    settings = dict(DEFAULTS)
+    explicit = False
+    for field, found in fields_set(mapping(kubevirt, *KUBEVIRT_PATH)):
+        source = f"{reference} {'.'.join(KUBEVIRT_PATH)}.{field.name}"
+        if rendering is not None and field.name in rendering.sets and rendering.settings[field.name].value == found:
+            source = rendering.settings[field.name].source
+        settings[field.name] = Setting(found, source)
+        explicit = explicit or field.name == DISRUPTION
+    return following(settings, explicit)
+
+
+def _rendering(kubevirt: Object, hyperconverged: Object | None) -> Rendering | None:
+    if hyperconverged is None or namespace_of(hyperconverged) != namespace_of(kubevirt):
+        return None
+    return render(hyperconverged, kubevirt)
+
+
+def migration_policies(context: FactContext) -> Sequence[MigrationPolicy]:
+    """Return all MigrationPolicies; clusters have few."""
+    return context.once(
+        "migrationPolicies",
+        lambda context: [MigrationPolicy.read(policy) for policy in context.view.list(MIGRATION_POLICY)],
+    )
+
+
+def handoff_labels(vmi: Object, labels: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Return the labels that MigrationPolicies are matched against when virt-controller hands the migration over.
+
+    Every VMI carries its node's name then, so KubeVirt's oddity about VMIs without any label never shows.
+    """
+    carried = labels_of(vmi) if labels is None else labels
+    return {NODE_NAME_LABEL: text(vmi, "status", "nodeName"), **carried}
+
+
+def namespace_labels(context: FactContext, namespace: str) -> Mapping[str, str]:
+    """Return the labels of a namespace; empty if it is not known."""
+    return labels_of(context.view.get(NAMESPACE, "", namespace))
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The migration configuration of one VMI."""
+
+    settings: Settings
+    policy: str
+    """The MigrationPolicy that applies; empty if none does."""
+
+
+def in_force(context: FactContext) -> InForce:
+    """Return the migration configuration of the VMI that the request is about; without a VMI the cluster's."""
+
+    def resolve(context: FactContext) -> InForce:
+        vmi, cluster = vmi_of(context), cluster_settings(context)
+        if vmi is None:
+            return InForce(cluster, "")
+        labels = namespace_labels(context, namespace_of(vmi))
+        policy = best_match(migration_policies(context), handoff_labels(vmi), labels)
+        return InForce(overlay(cluster, policy), policy.name if policy else "")
+
+    return context.once("inForce", resolve)
+
+
+def sources(settings: Settings) -> dict[str, str]:
+    """Return what set each field."""
+    return {name: setting.source for name, setting in settings.items()}
+
+
+def _value_of(name: str) -> Callable[[FactContext], JSON]:
+    return lambda context: in_force(context).settings[name].value
+
+
+FACTS = (
+    *(
+        Fact(
+            f"migration.{field.name}",
+            field.cel_type,
+            f"{field.summary}. As in force for this VM.",
+            _value_of(field.name),
+        )
+        for field in FIELDS
+    ),
+    Fact(
+        "migration.policy",
+        "string",
+        "Name of the MigrationPolicy that applies to this VM; empty if none does.",
+        lambda context: in_force(context).policy,
+    ),
+    Fact(
+        "migration.sources",
+        "map(string)",
+        "What set each field: KubeVirt default, a field of HyperConverged or the KubeVirt CR, an annotation, a "
+        "MigrationPolicy.",
+        lambda context: sources(in_force(context).settings),
+    ),
+)

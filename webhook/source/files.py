@@ -1,0 +1,128 @@
+"""Files of YAML or JSON: finding and reading them, and documents that know where each of their values stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from webhook.errors import InputError, Problem
+from webhook.model.objects import JSON
+from webhook.source import yamltext
+from webhook.source.parsed import FilePath, Place, UnparsableError
+
+SUFFIXES = (".yaml", ".yml", ".json")
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""A file larger than this is refused unread: 16 MiB, ten times what etcd would store of one object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a file."""
+
+    file: str
+    value: JSON
+    text: str = field(repr=False)
+    """The whole file."""
+    positions: Mapping[FilePath, Place] = field(repr=False)
+
+    def where(self, path: FilePath = ()) -> str:
+        """``file:line:column`` of the value at ``path``, or of the nearest thing around it."""
+        while path not in self.positions and path:
+            path = path[:-1]
+        position = self.positions[path]
+        return f"{self.file}:{position.line}:{position.column}"
+
+    def where_in_text(self, path: FilePath, offset: int) -> str:
+        """``file:line:column`` of the character at ``offset`` of the string that stands at ``path``.
+
+        YAML folds and indents, so the place is found by counting the characters that are not white space: those are
+        the same in the file and in the value (but for escapes in double quotes, where the place may be a few columns
+        off).
+        """
+        text = self.value_at(path)
+        position = self.positions.get(path)
+        if position is None or not isinstance(text, str):
+            return self.where(path)
+        wanted = sum(not character.isspace() for character in text[:offset])
+        at = position.offset
+        while at < len(self.text) and (wanted or self.text[at].isspace()):
+            wanted -= not self.text[at].isspace()
+            at += 1
+        line = self.text.count("\n", 0, at) + 1
+        return f"{self.file}:{line}:{at - self.text.rfind(chr(10), 0, at)}"
+
+    def value_at(self, path: FilePath) -> JSON:
+        """The value at ``path``, or None."""
+        node = self.value
+        for key in path:
+            try:
+                node = node[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return node
+
+
+def find(paths: list[Path], *, skip: frozenset[str] = frozenset()) -> list[Path]:
+    """List the YAML and JSON files in these directories (recursively) and files, in stable order.
+
+    Names that begin with a dot are left out, which is what makes a mounted ConfigMap (``..data`` and its symlinks)
+    read once. ``skip`` names folders that are not entered. Raises InputError for a path that is missing, unreadable
+    or holds no such file.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise InputError(
+                "no such file or directory", where=str(path), hint="check the path; it is relative to where you are"
+            )
+        files = list(_walk(path, skip)) if path.is_dir() else [path]
+        if not files:
+            raise InputError(
+                f"holds no {', '.join(SUFFIXES)} file", where=str(path), hint="is this the right directory?"
+            )
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def _walk(folder: Path, skip: frozenset[str]) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(folder)) from error
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in skip:
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, skip)
+        elif entry.suffix in SUFFIXES:
+            yield entry
+
+
+def read(path: Path) -> str:
+    """Return a file's text. Raises InputError when it cannot be read, is too large or is not UTF-8."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise InputError(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB", where=str(path), hint="split the file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8: byte {error.start}", where=str(path)) from error
+
+
+def parse(text: str, file: str) -> tuple[list[Document], list[Problem]]:
+    """Read all documents of a file's text; the first thing that is not YAML is a problem and ends it."""
+    documents: list[Document] = []
+    try:
+        documents.extend(
+            Document(file, parsed.value, text, parsed.places)
+            for parsed in yamltext.parse(text, places=True)
+            if parsed.value is not None  # an empty document, as between two separators
+        )
+    except UnparsableError as error:
+        where = f"{file}:{error.place}" if error.place else file
+        return documents, [Problem(where, error.message, error.hint)]
+    return documents, []

@@ -34,7 +34,7 @@ run: .venv/.ready ## start the webhook on the sample cluster and show its decisi
 	@$(bin)/python examples/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: lint unit policies integration e2e ## every test; sets up what it needs
+test: lint policies unit integration e2e ## every test; sets up what it needs
 
 .PHONY: unit
 unit: .venv/.ready ## the inner loop: unit, architecture and property tests, under a minute
@@ -67,7 +67,7 @@ fmt: .venv/.ready ## format and apply the safe fixes
 
 .PHONY: bench
 bench: .venv/.ready ## latency and cost of a decision beside the floor; reports, asserts nothing
-	@$(bin)/python tests/bench/review.py $(ARGS)
+	@$(bin)/python -m tests.bench.review $(ARGS)
 
 .PHONY: requirements
 requirements: .venv/.ready ## renew every pinned requirements file from its .in file

@@ -81,7 +81,6 @@ class Runtime:
         """Start to follow policies and cluster. Returns at once: see ``conditions`` for when it is ready."""
         if self._cluster.live is not None:
             self._cluster.live.start()
-        self._follower.start()
         policies = self._holder.current
         log.info(
             "policies loaded",
@@ -90,6 +89,7 @@ class Runtime:
         for notice in policies.notices:
             log.warning(notice)
         log.info("audit records go to %s", self._audit.place)
+        self._follower.start()
 
     def drain(self) -> None:
         """Say no to readiness from now on; requests are still decided."""

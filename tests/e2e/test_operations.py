@@ -95,12 +95,15 @@ def test_while_migguard_is_stopped_people_are_refused_and_drains_pass(scene: Sce
     allowed(alice.create(vmim("before", vm)))
     scene.webhook.stop()
     try:
-        for answer in (alice.create(vmim("move", vm)), alice("delete", "vmim", "before")):
+        attempts = {
+            "people.migrations.mutate.migguard.io": alice.create(vmim("move", vm)),
+            "people.migrations.validate.migguard.io": alice("delete", "vmim", "before"),
+            "people.configuration.mutate.migguard.io": Configuration(scene).patch_hco({"progressTimeout": 160}),
+        }
+        for name, answer in attempts.items():
             assert not answer.ok
-            assert 'failed calling webhook "people.migrations.migguard.io"' in answer.stderr
+            assert f'failed calling webhook "{name}"' in answer.stderr
             assert "connection refused" in answer.stderr
-        answer = Configuration(scene).patch_hco({"progressTimeout": 160})
-        assert 'failed calling webhook "people.configuration.migguard.io"' in answer.stderr
         allowed(scene.controller("kubevirt-controller").create(evacuation(vm, "node-a")))
         allowed(scene.controller("namespace-controller", namespace="kube-system")("delete", "vmim", "before"))
     finally:

@@ -44,8 +44,7 @@ def prod(control_plane: ControlPlane, webhook: Webhook) -> Iterator[Scene]:
 
 def test_the_readmes_terminal_session_is_what_happens(prod: Scene, tmp_path: Path) -> None:
     (tmp_path / "vmim.yaml").write_text(yaml.safe_dump(vmim("move-web", "web"), sort_keys=False))
-    readme = (ROOT / "README.md").read_text()
-    block = _BLOCK.search(readme)
+    block = _BLOCK.search((ROOT / "README.md").read_text())
     shown = block.group(1) if block else DEFAULT
     commands = [line.removeprefix("$ ") for line in shown.splitlines() if line.startswith("$ ")]
     really = "".join(f"$ {command}\n{_run(command, prod, tmp_path)}" for command in commands)

@@ -120,8 +120,8 @@ def vmim(
     phase: str = "",
 ) -> Json:
     """A migration of a VMI."""
-    status = {"status": {"phase": phase}} if phase else {}
-    return _object(VMIM, name, namespace, annotations=annotations, spec={"vmiName": vmi_name}, **status)
+    made = _object(VMIM, name, namespace, annotations=annotations, spec={"vmiName": vmi_name})
+    return {**made, "status": {"phase": phase}} if phase else made
 
 
 def pvc(
@@ -197,8 +197,8 @@ def cluster_role(
     aggregates: Sequence[Json] = (),
 ) -> Json:
     """A ClusterRole; with ``aggregates`` (label selectors) an aggregated one."""
-    rule = {"aggregationRule": {"clusterRoleSelectors": list(aggregates)}} if aggregates else {}
-    return _object(CLUSTER_ROLE, name, labels=labels, rules=list(rules), **rule)
+    made = _object(CLUSTER_ROLE, name, labels=labels, rules=list(rules))
+    return {**made, "aggregationRule": {"clusterRoleSelectors": list(aggregates)}} if aggregates else made
 
 
 def role(name: str, namespace: str, rules: Sequence[Json]) -> Json:

@@ -13,7 +13,7 @@ _PROJECTIONS = {watched.kind: (watched, Projection.of(watched)) for watched in R
 
 
 class View:
-    """Objects in memory. What is not kept by their WatchedResource is lost, so a fact that reads too much fails here."""
+    """Objects in memory. What their WatchedResource does not keep is lost: a fact that reads more fails here."""
 
     def __init__(self, *objects: Object) -> None:
         self._objects: dict[str, dict[tuple[str, str], Object]] = {watched.kind: {} for watched in RESOURCES}

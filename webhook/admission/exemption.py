@@ -48,7 +48,7 @@ def _covers(
 def _selects_object(selector: Mapping[str, Any], request: AdmissionRequest) -> bool:
     """Every object there is must be selected: adding the label in the same write earns no exemption."""
     objects = [node for node in (request.object, request.old_object) if node is not None]
-    return all(selects(selector, labels_of(node)) for node in objects)
+    return bool(objects) and all(selects(selector, labels_of(node)) for node in objects)
 
 
 def _is(subject: Subject, user: UserInfo) -> bool:

@@ -15,19 +15,26 @@ from webhook.policy.cellibrary import authorizer_value
 
 
 def namespace(context: FactContext) -> Mapping[str, Any]:
-    """Return the Namespace object of the request; empty for a cluster-scoped one.
+    """Return the Namespace object of the request; empty for a cluster-scoped one, which a Namespace is too.
 
     Raises FactUnavailable where it is not in the cache: its labels must not be taken for absent ones.
     """
     name = context.request.namespace
-    found = context.view.get(NAMESPACE, "", name) if name else {}
+    if not name or context.request.resource == NAMESPACE.resource:
+        return {}
+    found = context.view.get(NAMESPACE, "", name)
     if found is None:
         raise FactUnavailable(f"Namespace {name} was not found, so its labels are not known")
     return found
 
 
 LAZY = (
-    Fact("namespaceObject", "dyn", "The Namespace of the request; empty for a cluster-scoped object.", namespace),
+    Fact(
+        "namespaceObject",
+        "dyn",
+        "The Namespace of the request; null for a cluster-scoped object.",
+        lambda context: namespace(context) or None,
+    ),
     Fact(
         "authorizer",
         "map(dyn)",

@@ -2,6 +2,7 @@
 
 The body is untrusted: it is bounded in size and depth, and whatever JSON tolerates but Kubernetes does not (duplicate
 keys, NaN, infinite numbers, half of a surrogate pair) is refused here, so that nothing behind this module meets it.
+Two things that Kubernetes does tolerate are made harmless: integers beyond 64 bit, and NUL characters.
 
 Source: Kubernetes ``admission.k8s.io/v1`` types.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Never
 
@@ -34,6 +36,8 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 """The API server takes bodies of about 3 MiB; a review may hold the new and the old object, and is written wider."""
 MAX_DEPTH = 128
 """Nesting of a review. Real objects stay below 30; recursion in the CEL runtime and here is safe far above this."""
+_INTEGERS = range(-(2**63), 2**63)
+_NUL, _REPLACEMENT = "\0", "\ufffd"
 
 
 def parse(body: bytes) -> AdmissionRequest:
@@ -59,7 +63,11 @@ def decode(body: bytes) -> JSON:
         raise ReviewError(f"the body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB", status=413)
     try:
         decoded = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_integer,
         )
     except RecursionError as error:
         raise ReviewError(f"the body is nested deeper than {MAX_DEPTH} levels") from error
@@ -71,7 +79,7 @@ def decode(body: bytes) -> JSON:
         raise ReviewError(f"the body is nested deeper than {MAX_DEPTH} levels")
     if b"\\ud" in body or b"\\uD" in body:
         _check_surrogates(decoded)
-    return decoded
+    return _without_nul(decoded) if b"\\u0000" in body else decoded
 
 
 def render(decision: Decision) -> bytes:
@@ -171,9 +179,8 @@ def _object_at(request: Mapping[str, Any], field: str) -> Object | None:
 def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     decoded = dict(pairs)
     if len(decoded) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ReviewError(f"the body is not strict JSON: the key '{twice[:80]}' stands twice in one object")
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ReviewError(f"the body is not strict JSON: the key {twice[:80]!r} stands twice in one object")
     return decoded
 
 
@@ -188,10 +195,33 @@ def _float(written: str) -> float:
     return number
 
 
+def _integer(written: str) -> int | float:
+    """Read an integer that 64 bit cannot hold as a float, as the API server does; the CEL runtime takes no other.
+
+    Source: Kubernetes ``apimachinery/pkg/util/json``.
+    """
+    number = int(written)
+    return number if number in _INTEGERS else _float(written)
+
+
+def _without_nul(node: JSON) -> JSON:
+    """Put U+FFFD for each NUL: the CEL runtime cuts a text there, and ``wanted\\0else`` would pass for ``wanted``.
+
+    Refusing the request instead would let a guest, whose words are in its VMI's status, stop that status.
+    """
+    if isinstance(node, str):
+        return node.replace(_NUL, _REPLACEMENT)
+    if isinstance(node, list):
+        return [_without_nul(item) for item in node]
+    if isinstance(node, dict):
+        return _object([(_without_nul(key), _without_nul(item)) for key, item in node.items()])
+    return node
+
+
 def _deeper_than(node: JSON, levels: int) -> bool:
     """Walk without recursion, level by level."""
     current = [node]
-    for _ in range(levels + 1):
+    for _ in range(levels):
         current = [child for parent in current for child in _children(parent)]
         if not current:
             return False

@@ -21,6 +21,7 @@ from webhook.errors import MigguardError, PolicyError
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "review": ("webhook.cli.review", "Decide one AdmissionReview, without a server."),
     "serve": ("webhook.cli.serve", "Serve the webhook."),
+    "test": ("webhook.cli.test", "Run the tests of policies."),
 }
 """Name of each command: its module, which has it as ``command``, and its line in the help. A module is imported only
 when its command runs: ``migguard review`` needs no web server."""

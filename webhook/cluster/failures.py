@@ -19,10 +19,15 @@ from kubernetes.config import ConfigException
 from webhook.errors import ClusterError
 from webhook.model.objects import text
 
+_CONNECTING = "Failed to establish a new connection: "
+
 _LONGEST = 300
 """Characters of foreign text in a message."""
 
-_SECRET = re.compile(r"(?i)\b(bearer|basic|token[=:]|password[=:]|authorization:)\s*[^\s'\",]+")
+_SECRETS = (
+    re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",]+"),
+    re.compile(r"(?i)\b(token|password|authorization)[\"']?\s*[=:]\s*(?!bearer|basic)[^\s'\",]+"),
+)
 
 
 class StatusError(ClusterError):
@@ -35,7 +40,9 @@ class StatusError(ClusterError):
 
 def shorten(foreign: object) -> str:
     """Return foreign text for a message: one line, without credentials, cut."""
-    line = _SECRET.sub(r"\1 …", " ".join(str(foreign).split()))
+    line = " ".join(str(foreign).split())
+    for secret in _SECRETS:
+        line = secret.sub(r"\1 …", line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
@@ -105,17 +112,17 @@ _MEANINGS: tuple[_Meaning, ...] = (
         "TLS failed: {error}",
         "check the certificate authority in the kubeconfig, and that no proxy stands between",
     ),
-    (
-        (urllib3.exceptions.TimeoutError, TimeoutError),
-        "nothing came within {seconds:g} s",
-        "is the API server overloaded, or the network cut?",
-    ),
     (urllib3.exceptions.ProxyError, "the proxy does not let us through: {error}", "check HTTPS_PROXY and NO_PROXY"),
     (urllib3.exceptions.NameResolutionError, "its host name is not known here", "check the address and DNS"),
     (
         (urllib3.exceptions.NewConnectionError, ConnectionRefusedError),
         "cannot connect: {error}",
         "is it running, and can it be reached from here?",
+    ),
+    (
+        (urllib3.exceptions.TimeoutError, TimeoutError),
+        "nothing came within {seconds:g} s",
+        "is the API server overloaded, or the network cut?",
     ),
     ((urllib3.exceptions.ProtocolError, ConnectionError), "the connection broke: {error}", ""),
     (urllib3.exceptions.LocationValueError, "the address is no URL", "check the server in the kubeconfig"),
@@ -146,7 +153,7 @@ def explain(error: BaseException, server: str, doing: str, seconds: float = 0) -
 
 
 def _words(error: BaseException) -> str:
-    """The text of an exception; of an ApiException not its ``str``, which repeats headers and body."""
-    if isinstance(error, ApiException):
+    """The text of an exception, without what only a debugger wants."""
+    if isinstance(error, ApiException):  # its text repeats headers and body
         return shorten(error.reason)
-    return shorten(str(error).rsplit(": ", 1)[-1] if isinstance(error, urllib3.exceptions.HTTPError) else error)
+    return shorten(str(error).rpartition(_CONNECTING)[2])

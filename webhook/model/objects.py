@@ -61,7 +61,7 @@ class ObjectRef:
 def value(node: JSON, *path: str) -> JSON:
     """Return what stands at ``path`` below ``node``, or None where any step is missing or not a mapping."""
     for key in path:
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict):  # decoded JSON; asking for Mapping would take ten times as long
             return None
         node = node.get(key)
     return node
@@ -70,7 +70,7 @@ def value(node: JSON, *path: str) -> JSON:
 def mapping(node: JSON, *path: str) -> Mapping[str, Any]:
     """Return the mapping at ``path``; empty where it is absent or of another type."""
     found = value(node, *path)
-    return found if isinstance(found, Mapping) else _EMPTY
+    return found if isinstance(found, dict) else _EMPTY
 
 
 def items(node: JSON, *path: str) -> Sequence[Any]:
@@ -81,7 +81,7 @@ def items(node: JSON, *path: str) -> Sequence[Any]:
 
 def mappings(node: JSON, *path: str) -> Sequence[Mapping[str, Any]]:
     """Return the mappings in the list at ``path``, leaving out what is not a mapping."""
-    return [item for item in items(node, *path) if isinstance(item, Mapping)]
+    return [item for item in items(node, *path) if isinstance(item, dict)]
 
 
 def text(node: JSON, *path: str) -> str:

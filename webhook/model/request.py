@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from webhook.model.objects import JSON, GroupVersionKind, GroupVersionResource, Object, ObjectRef, text
+from webhook.model.objects import JSON, GroupVersionKind, GroupVersionResource, Object, ObjectRef, name_of, text
 
 
 class Operation(StrEnum):
@@ -60,7 +60,10 @@ class AdmissionRequest:
 
     @property
     def subject(self) -> ObjectRef:
-        """The object the request is about; a name the server has yet to generate shows as ``prefix*``."""
-        name = self.name or text(self.object, "metadata", "name")
+        """The object the request is about; a name the server has yet to generate shows as ``prefix*``.
+
+        The API server leaves the request's own name empty where it deletes a collection, object by object.
+        """
+        name = self.name or name_of(self.object) or name_of(self.old_object)
         generated = text(self.object, "metadata", "generateName")
         return ObjectRef(self.kind.kind, self.namespace, name or (f"{generated}*" if generated else ""))

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.model.objects import JSON, labels_of
+from webhook.model.objects import JSON, GroupVersionResource, labels_of
 from webhook.model.request import AdmissionRequest
 from webhook.model.selectors import selects
 from webhook.policy.document import MatchResources, ResourceRule
 
-NAMESPACES = "namespaces"
+NAMESPACES = GroupVersionResource("", "v1", "namespaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ def covers(rule: ResourceRule, request: AdmissionRequest, *, exact: bool) -> boo
         and (not exact or _in(rule.versions, asked.version))
         and _in(rule.operations, request.operation)
         and any(_resource(pattern, asked.resource, request.subresource) for pattern in rule.resources)
-        and (not rule.names or request.name in rule.names)
-        and (rule.scope == "*" or (rule.scope == "Namespaced") == bool(request.namespace))
+        and (not rule.names or request.subject.name in rule.names)
+        and (rule.scope == "*" or (rule.scope == "Namespaced") == _namespaced(request))
     )
 
 
@@ -61,12 +61,14 @@ def _excluded(match: MatchResources, subject: Subject) -> str:
 def _namespace_selector(match: MatchResources, subject: Subject) -> str:
     """Cluster-scoped objects are never left out by a namespaceSelector; a Namespace is judged by its own labels."""
     request = subject.request
-    if not match.namespace_selector or not (request.namespace or request.resource.resource == NAMESPACES):
+    if not match.namespace_selector:
         return ""
-    if request.resource.group == "" and request.resource.resource == NAMESPACES:
+    if request.resource == NAMESPACES:
         labels = labels_of(request.object if request.object is not None else request.old_object)
-    else:
+    elif _namespaced(request):
         labels = labels_of(subject.namespace())
+    else:
+        return ""
     return "" if selects(match.namespace_selector, labels) else "namespaceSelector does not select its namespace"
 
 
@@ -86,6 +88,11 @@ _PREDICATES: tuple[Callable[[MatchResources, Subject], str], ...] = (
     _namespace_selector,
     _object_selector,
 )
+
+
+def _namespaced(request: AdmissionRequest) -> bool:
+    """Say whether the object lies in a namespace. A request about a Namespace carries its name, but does not."""
+    return bool(request.namespace) and request.resource != NAMESPACES
 
 
 def _in(allowed: tuple[str, ...], asked: str) -> bool:

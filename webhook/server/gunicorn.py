@@ -249,3 +249,9 @@ class QuietLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         self._access_log_enabled = False
         self.error_log.propagate = True
         self.access_log.propagate = True
+
+    def error(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log, but for the line about a worker that ended by our own exit codes: it has said why itself."""
+        ours = {Supervisor.APP_LOAD_ERROR, Supervisor.WORKER_BOOT_ERROR}
+        if not ("exited with code" in msg and ours & set(args)):
+            super().error(msg, *args, **kwargs)

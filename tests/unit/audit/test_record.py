@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -57,7 +58,7 @@ DECISION = Decision(
 )
 
 
-def written(request=REQUEST, decision=DECISION, cluster="") -> dict:
+def written(request=REQUEST, decision=DECISION, cluster="") -> dict[str, Any]:
     return record(request, Phase.VALIDATE, decision, time=TIME, replica="pod-1", cluster=cluster)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,13 @@ HCOS = WatchedResource(
 NODES = WatchedResource(GroupVersionResource("", "v1", "nodes"), "Node", False, ())
 RESOURCES = (VMIS, HCOS, NODES)
 
+Write = Callable[[str, str], Path]
+
 VMI = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nmetadata: {name: db, namespace: prod}\n"
 
 
 @pytest.fixture
-def write(tmp_path: Path):
+def write(tmp_path: Path) -> Write:
     def written(name: str, content: str) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +43,7 @@ def problem(path: Path) -> str:
 
 
 class TestReading:
-    def test_a_folder_is_read_with_its_subfolders_in_order(self, write, tmp_path: Path) -> None:
+    def test_a_folder_is_read_with_its_subfolders_in_order(self, write: Write, tmp_path: Path) -> None:
         write("b/vmi.yml", VMI.replace("db", "web"))
         write("a.yaml", VMI)
         write("b/notes.txt", "not: [a manifest")
@@ -48,17 +51,17 @@ class TestReading:
         write("..data/x.yaml", "not: [a manifest")
         assert [name_of(obj) for obj in load([tmp_path]).objects] == ["db", "web"]
 
-    def test_many_documents_and_empty_ones(self, write) -> None:
+    def test_many_documents_and_empty_ones(self, write: Write) -> None:
         path = write("all.yaml", f"---\n---\n{VMI}---\n# nothing\n---\n{VMI.replace('db', 'web')}---\n")
         assert [name_of(obj) for obj in load([path]).objects] == ["db", "web"]
 
-    def test_lists_are_taken_apart_and_their_items_may_leave_out_the_type(self, write) -> None:
+    def test_lists_are_taken_apart_and_their_items_may_leave_out_the_type(self, write: Write) -> None:
         write("l.yaml", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: n1}}\n")
         path = write("t.json", '{"apiVersion":"v1","kind":"NodeList","items":[{"metadata":{"name":"n2"}}]}')
         store, _ = store_from([path.parent], RESOURCES)
         assert [name_of(node) for node in store.list(NODES)] == ["n1", "n2"]
 
-    def test_objects_are_matched_by_group_and_kind_in_any_version(self, write) -> None:
+    def test_objects_are_matched_by_group_and_kind_in_any_version(self, write: Write) -> None:
         path = write(
             "all.yaml",
             VMI.replace("/v1", "/v1alpha3")
@@ -70,7 +73,7 @@ class TestReading:
         assert [obj["apiVersion"] for obj in store.list(HCOS)] == ["hco.kubevirt.io/v1beta1", "hco.kubevirt.io/v1"]
         assert ignored == {}
 
-    def test_other_kinds_are_counted(self, write) -> None:
+    def test_other_kinds_are_counted(self, write: Write) -> None:
         path = write(
             "all.yaml",
             VMI
@@ -82,11 +85,11 @@ class TestReading:
         assert ignored == {"ConfigMap": 2, "VirtualMachineInstance.other.io": 1}
         assert len(store.list(VMIS)) == 1
 
-    def test_a_namespaced_object_without_a_namespace_is_in_default(self, write) -> None:
+    def test_a_namespaced_object_without_a_namespace_is_in_default(self, write: Write) -> None:
         path = write("vmi.yaml", VMI.replace(", namespace: prod", ""))
         assert [namespace_of(obj) for obj in store_from([path], RESOURCES)[0].list(VMIS)] == ["default"]
 
-    def test_kinds_of_which_there_are_none_are_empty_and_never_stale(self, write) -> None:
+    def test_kinds_of_which_there_are_none_are_empty_and_never_stale(self, write: Write) -> None:
         store, _ = store_from([write("vmi.yaml", VMI)], RESOURCES)
         assert store.list(NODES) == ()
         assert store.unreadable(NODES) == ""
@@ -128,13 +131,13 @@ class TestErrors:
             pytest.param("a: \x00\n", "not valid YAML", id="control-characters"),
         ],
     )
-    def test_what_is_wrong_is_said_with_its_place(self, write, content: str, expected: str) -> None:
+    def test_what_is_wrong_is_said_with_its_place(self, write: Write, content: str, expected: str) -> None:
         path = write("vm.yaml", content)
         told = problem(path)
         assert str(path) in told
         assert expected in told
 
-    def test_an_object_that_is_there_twice_is_named_with_both_places(self, write, tmp_path: Path) -> None:
+    def test_an_object_that_is_there_twice_is_named_with_both_places(self, write: Write, tmp_path: Path) -> None:
         write("a.yaml", VMI)
         write(
             "b.json",
@@ -154,7 +157,7 @@ class TestErrors:
         assert "b.json:2:2: VirtualMachineInstance prod/db is there twice; the first is at " in told
         assert "a.yaml:1:1" in told
 
-    def test_all_problems_are_told_at_once(self, write, tmp_path: Path) -> None:
+    def test_all_problems_are_told_at_once(self, write: Write, tmp_path: Path) -> None:
         write("a.yaml", "kind: [")
         write("b.yaml", "metadata: {}\n---\nkind: Node\n")
         told = problem(tmp_path)
@@ -169,7 +172,7 @@ class TestErrors:
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         assert "the folder holds no manifests" in problem(tmp_path)
 
-    def test_files_without_objects(self, write) -> None:
+    def test_files_without_objects(self, write: Write) -> None:
         assert "the manifests hold no object" in problem(write("a.yaml", "# nothing here\n"))
 
     def test_no_path_at_all(self) -> None:
@@ -191,6 +194,6 @@ class TestErrors:
         (tmp_path / "a.yaml").write_bytes(b"kind: \xff\xfe")
         assert "a.yaml: the file is not UTF-8 text (byte 7)" in problem(tmp_path)
 
-    def test_a_file_that_is_too_large(self, write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_file_that_is_too_large(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("webhook.cluster.documents.MAX_BYTES", 1024 * 1024)
         assert "larger than 1 MiB" in problem(write("a.yaml", "#" * (1024 * 1024 + 1)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from webhook.cluster.projection import Projection
 
-POD = {
+POD: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {
@@ -29,7 +30,7 @@ POD = {
         ],
     },
 }
-IDENTITY = {
+IDENTITY: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {"name": "db", "namespace": "prod", "uid": "u-1", "resourceVersion": "7", "labels": {"app": "db"}},

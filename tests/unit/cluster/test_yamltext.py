@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import yaml
 from hypothesis import given
@@ -22,7 +24,7 @@ def one(content: str) -> object:
         ("-5", -5),
         ("0x1f", 31),
         ("1.5", 1.5),
-        ("1e3", "1e3"),
+        ("1e3", 1000.0),
         ("true", True),
         ("Yes", True),
         ("off", False),
@@ -30,6 +32,8 @@ def one(content: str) -> object:
         ("~", None),
         ("", None),
         ("'5'", "5"),
+        ("'1e3'", "1e3"),
+        ("e3", "e3"),
         ("!!str 5", "5"),
         ("52:54:00:12:34:56", "52:54:00:12:34:56"),
         ("12:30", "12:30"),
@@ -112,8 +116,6 @@ def test_what_is_dumped_as_yaml_is_read_back(value: object) -> None:
 
 @given(st.text(st.sampled_from("ab:-[]{},&*!?|>'\"# \n\t%@<"), max_size=40))
 def test_any_text_is_read_or_refused(content: str) -> None:
-    try:
+    with suppress(UnparsableError):
         for document in parse(content):
             assert document.place.line >= 1
-    except UnparsableError as error:
-        assert error.message

@@ -1,0 +1,114 @@
+"""``migguard test``: the report and the exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from webhook.cli.main import run
+
+POLICY = """
+apiVersion: migguard.io/v1alpha1
+kind: GuardPolicy
+metadata: {name: no-move}
+spec:
+  matchConstraints:
+    resourceRules:
+      - apiGroups: [kubevirt.io]
+        apiVersions: ["*"]
+        resources: [virtualmachineinstancemigrations]
+        operations: [CREATE]
+  validations:
+    - {expression: "request.userInfo.username != 'bob'", message: bob moves nothing}
+"""
+SUITE = """
+apiVersion: migguard.io/v1alpha1
+kind: PolicyTest
+metadata: {name: moves}
+spec:
+  objects:
+    - {apiVersion: v1, kind: Namespace, metadata: {name: prod}}
+  cases:
+    - name: alice moves
+      user: {username: alice}
+      operation: CREATE
+      object: &move
+        apiVersion: kubevirt.io/v1
+        kind: VirtualMachineInstanceMigration
+        metadata: {name: m, namespace: prod}
+        spec: {vmiName: db}
+      expect: {allowed: true}
+    - name: bob moves nothing
+      user: {username: bob}
+      operation: CREATE
+      object: *move
+      expect: {allowed: false, message: bob moves nothing}
+    - name: bob moves
+      user: {username: bob}
+      operation: CREATE
+      object: *move
+      expect: {allowed: true}
+"""
+
+
+@pytest.fixture(name="folder")
+def policy_folder(tmp_path: Path) -> Path:
+    (tmp_path / "no-move" / "tests").mkdir(parents=True)
+    (tmp_path / "no-move" / "policy.yaml").write_text(POLICY)
+    (tmp_path / "no-move" / "tests" / "moves.yaml").write_text(SUITE)
+    return tmp_path
+
+
+def test_failed_cases_are_shown_with_expected_and_got(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["test", str(folder)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"FAIL {folder}/no-move/tests/moves.yaml:23:13 moves/bob moves",
+        "     allowed: expected true, got false",
+        "2 passed, 1 failed",
+    ]
+
+
+def test_only_the_cases_that_are_asked_for_are_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["test", str(folder), "--run", "moves/(alice|bob moves nothing)"]) == 0
+    assert capsys.readouterr().out == "2 passed, 0 failed\n"
+
+
+def test_the_report_as_json_holds_every_decision(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["test", str(folder), "-o", "json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["passed"], report["failed"]) == (2, 1)
+    assert [(one["case"], one["passed"], one["decision"]["code"]) for one in report["cases"]] == [
+        ("alice moves", True, 200),
+        ("bob moves nothing", True, 403),
+        ("bob moves", False, 403),
+    ]
+    assert report["cases"][2]["mismatches"] == [{"field": "allowed", "expected": "true", "got": "false"}]
+    assert "bob moves nothing" in report["cases"][2]["decision"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing"], "no such file or directory"),
+        (["--run", "nobody"], "no case of 1 tests is called like 'nobody'"),
+        (["--run", "("], "'(' is not a regular expression"),
+        (["--output", "xml"], "'xml' is not one of"),
+        (["no-move/policy.yaml"], "no PolicyTest was found"),
+    ],
+)
+def test_wrong_use_and_input_is_exit_code_2(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    paths = [str(folder / argument) if not argument.startswith("-") else argument for argument in arguments[:1]]
+    full = [*paths, *arguments[1:]] if not arguments[0].startswith("-") else [*arguments, str(folder)]
+    assert run(["test", *full]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_policy_that_does_not_compile_is_told_with_its_place(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "no-move" / "policy.yaml"
+    file.write_text(POLICY.replace("request.userInfo", "requst.userInfo"))
+    assert run(["test", str(folder)]) == 2
+    assert capsys.readouterr().err.startswith(f"migguard: {file}:13:36: ")

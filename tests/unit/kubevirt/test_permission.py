@@ -1,0 +1,266 @@
+"""The migrate rights. Source: KubeVirt pkg/virt-operator/resource/generate/rbac/cluster.go; Kubernetes RBAC."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+
+from tests.support.builders import (
+    EVERYTHING,
+    MIGRATE_RULES,
+    cluster_role,
+    cluster_role_binding,
+    context,
+    create,
+    delete,
+    group,
+    hyperconverged,
+    migration_policy,
+    role_binding,
+    service_account,
+    someone,
+    update,
+    user,
+    vmim,
+)
+from webhook.errors import FactUnavailable
+from webhook.kubevirt.catalog import FACTS
+from webhook.kubevirt.resources import HYPERCONVERGED, MIGRATION_POLICY, VMIM
+from webhook.model.facts import Attributes, Deadline, FactContext
+from webhook.model.request import AdmissionRequest, UserInfo
+
+CREATE = create(VMIM, vmim())
+UPDATE = update(VMIM, vmim(), vmim())
+DELETE = delete(VMIM, vmim())
+ON_VMIMS, ON_VMS = (
+    "create virtualmachineinstancemigrations.kubevirt.io -n prod",
+    "update virtualmachines.subresources.kubevirt.io/db --subresource=migrate -n prod",
+)
+EFFECTIVE = {"permission": {"mode": "effective", "trustedClusterRoles": ["kubevirt.io:migrate"]}}
+
+
+def ask(name: str, found: FactContext) -> Any:
+    return FACTS[f"requester.{name}"].resolve(found)
+
+
+def verbs(*allowed: str) -> list[dict[str, Any]]:
+    return [MIGRATE_RULES[0], {**MIGRATE_RULES[1], "verbs": list(allowed)}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "rules", "held"),
+    [
+        pytest.param(CREATE, MIGRATE_RULES, True, id="create by the stock role"),
+        pytest.param(UPDATE, MIGRATE_RULES, True, id="update by the stock role"),
+        pytest.param(DELETE, MIGRATE_RULES, True, id="cancel by the stock role"),
+        pytest.param(CREATE, verbs("create"), True, id="create needs create"),
+        pytest.param(CREATE, verbs("update", "patch", "delete"), False, id="create needs nothing else"),
+        pytest.param(UPDATE, verbs("update"), True, id="update by update"),
+        pytest.param(UPDATE, verbs("patch"), True, id="update by patch"),
+        pytest.param(UPDATE, verbs("create", "delete"), False, id="update without either"),
+        pytest.param(DELETE, verbs("delete"), True, id="cancel by delete"),
+        pytest.param(DELETE, verbs("deletecollection"), True, id="cancel by deletecollection"),
+        pytest.param(DELETE, verbs("create", "update"), False, id="cancel without either"),
+        pytest.param(CREATE, MIGRATE_RULES[1:], False, id="the verb without the subresource"),
+        pytest.param(CREATE, MIGRATE_RULES[:1], False, id="the subresource without the verb"),
+        pytest.param(CREATE, [], False, id="a trusted role that was emptied"),
+    ],
+)
+def test_a_trusted_role_must_itself_grant_what_the_operation_needs(
+    asked: AdmissionRequest, rules: list[dict[str, Any]], held: bool
+) -> None:
+    found = context(asked, cluster_role(rules=rules), role_binding("b", "prod", user("alice")))
+    assert ask("canMigrate", found) is held
+
+
+ADMIN = cluster_role("cluster-admin", EVERYTHING)
+LEFT_OVER = cluster_role("kubevirt.io:upgrademigrate")
+ROBOT = UserInfo(username="system:serviceaccount:ci:robot", groups=("system:serviceaccounts",))
+
+
+@pytest.mark.parametrize(
+    ("who", "binding", "held"),
+    [
+        pytest.param(someone(), role_binding("b", "prod", user("alice")), True, id="in the namespace"),
+        pytest.param(someone(), role_binding("b", "test", user("alice")), False, id="in another namespace"),
+        pytest.param(someone(), cluster_role_binding("b", user("alice")), True, id="cluster-wide"),
+        pytest.param(someone("alice", "devs"), role_binding("b", "prod", group("devs")), True, id="by group"),
+        pytest.param(ROBOT, role_binding("b", "prod", service_account("robot", "ci")), True, id="service account"),
+        pytest.param(
+            ROBOT, role_binding("b", "prod", group("system:serviceaccounts")), True, id="all service accounts"
+        ),
+        pytest.param(
+            someone(), cluster_role_binding("b", user("alice"), role="cluster-admin"), True, id="cluster-admin"
+        ),
+        pytest.param(
+            someone(), role_binding("b", "prod", user("alice"), role="cluster-admin"), True, id="admin of a namespace"
+        ),
+        pytest.param(
+            someone(),
+            role_binding("b", "prod", user("alice"), role="kubevirt.io:upgrademigrate"),
+            False,
+            id="left-over",
+        ),
+        pytest.param(someone("root", "system:masters"), role_binding("b", "test"), True, id="system:masters"),
+    ],
+)
+def test_explicit_mode_wants_a_binding_to_a_trusted_role(who: UserInfo, binding: dict[str, Any], held: bool) -> None:
+    found = context(create(VMIM, vmim(), by=who), cluster_role(), ADMIN, LEFT_OVER, binding)
+    assert ask("canMigrate", found) is held
+    assert ask("missing", found) == ([] if held else [ON_VMIMS, ON_VMS])
+
+
+def test_system_masters_counts_as_cluster_admin_and_that_must_be_trusted() -> None:
+    asked = create(VMIM, vmim(), by=someone("root", "system:masters"))
+    only_migrate = {"permission": {"mode": "explicit", "trustedClusterRoles": ["kubevirt.io:migrate"]}}
+    assert ask("canMigrate", context(asked, cluster_role(), parameters=only_migrate)) is False
+    assert ask("boundTo", context(asked)) == ["group system:masters, which may do everything without a binding"]
+
+
+def test_rights_may_come_from_two_trusted_roles() -> None:
+    found = context(
+        CREATE,
+        cluster_role("kubevirt.io:migrate", MIGRATE_RULES[1:]),
+        cluster_role("cluster-admin", MIGRATE_RULES[:1]),
+        role_binding("a", "prod", user("alice")),
+        role_binding("b", "prod", user("alice"), role="cluster-admin"),
+    )
+    assert ask("canMigrate", found) is True
+
+
+def test_a_right_for_one_named_vm_does_not_reach_another() -> None:
+    named = [{**MIGRATE_RULES[0], "resourceNames": ["web"]}, MIGRATE_RULES[1]]
+    objects = cluster_role(rules=named), role_binding("b", "prod", user("alice"))
+    assert ask("missing", context(CREATE, *objects)) == [ON_VMS]
+    assert ask("missing", context(create(VMIM, vmim(vmi_name="web")), *objects)) == []
+
+
+class Answers:
+    """An authorizer that allows what it was told."""
+
+    def __init__(self, *allowed: str) -> None:
+        self.allowed = allowed
+
+    def allows(self, user: UserInfo, attributes: Attributes, *, deadline: Deadline, fresh: bool = False) -> bool:
+        return str(attributes) in self.allowed
+
+
+@pytest.mark.parametrize(
+    ("allowed", "missing"),
+    [
+        pytest.param((ON_VMIMS, ON_VMS), [], id="both"),
+        pytest.param((ON_VMIMS,), [ON_VMS], id="only the verb"),
+        pytest.param((ON_VMS,), [ON_VMIMS], id="only the subresource"),
+        pytest.param((), [ON_VMIMS, ON_VMS], id="neither"),
+    ],
+)
+def test_effective_mode_asks_the_authorizer_for_both(allowed: tuple[str, ...], missing: list[str]) -> None:
+    found = context(CREATE, parameters=EFFECTIVE, authorizer=Answers(*allowed))
+    assert ask("missing", found) == missing
+    assert ask("canMigrate", found) is (not missing)
+    assert [question["canI"] for question in found.questions] == [ON_VMIMS, ON_VMS]
+
+
+def test_effective_mode_takes_either_verb_of_a_cancel() -> None:
+    collection = "deletecollection virtualmachineinstancemigrations.kubevirt.io -n prod"
+    found = context(DELETE, parameters=EFFECTIVE, authorizer=Answers(collection, ON_VMS))
+    assert ask("canMigrate", found) is True
+
+
+def test_when_nobody_can_tell_there_is_no_answer() -> None:
+    class Silent:
+        def allows(self, user: UserInfo, attributes: Attributes, *, deadline: Deadline, fresh: bool = False) -> bool:
+            raise FactUnavailable("the API server did not answer")
+
+    with pytest.raises(FactUnavailable, match="did not answer"):
+        ask("canMigrate", context(CREATE, parameters=EFFECTIVE, authorizer=Silent()))
+
+
+def test_every_binding_that_grants_is_told_trusted_ones_first() -> None:
+    found = context(
+        CREATE,
+        cluster_role(),
+        LEFT_OVER,
+        role_binding("a-left-over", "prod", user("alice"), role="kubevirt.io:upgrademigrate"),
+        role_binding("b-migrate", "prod", user("alice")),
+        cluster_role_binding("all", group("system:authenticated"), role="kubevirt.io:upgrademigrate"),
+    )
+    assert ask("boundTo", found) == [
+        "RoleBinding prod/b-migrate to ClusterRole kubevirt.io:migrate (user alice)",
+        "ClusterRoleBinding all to ClusterRole kubevirt.io:upgrademigrate (group system:authenticated)",
+        "RoleBinding prod/a-left-over to ClusterRole kubevirt.io:upgrademigrate (user alice)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("who", "command"),
+    [
+        pytest.param(
+            someone("alice"),
+            "oc create rolebinding migrate-alice -n prod --clusterrole=kubevirt.io:migrate --user=alice",
+            id="user",
+        ),
+        pytest.param(
+            someone("Alice@Example.com"),
+            "oc create rolebinding migrate-alice-example-com -n prod --clusterrole=kubevirt.io:migrate "
+            "--user=Alice@Example.com",
+            id="mail address",
+        ),
+        pytest.param(
+            ROBOT,
+            "oc create rolebinding migrate-ci-robot -n prod --clusterrole=kubevirt.io:migrate "
+            "--serviceaccount=ci:robot",
+            id="service account",
+        ),
+        pytest.param(
+            UserInfo(username="", groups=("devs",)),
+            "oc create rolebinding migrate-devs -n prod --clusterrole=kubevirt.io:migrate --group=devs",
+            id="only a group",
+        ),
+        pytest.param(
+            someone("a; rm -rf /"),
+            "oc create rolebinding migrate-a-rm-rf -n prod --clusterrole=kubevirt.io:migrate '--user=a; rm -rf /'",
+            id="hostile name is quoted",
+        ),
+    ],
+)
+def test_the_remedy_is_the_command_that_grants_it(who: UserInfo, command: str) -> None:
+    assert ask("remedy", context(create(VMIM, vmim(), by=who), cluster_role())) == command
+
+
+def test_the_remedy_really_is_one() -> None:
+    asked = create(VMIM, vmim(), by=ROBOT)
+    words = shlex.split(ask("remedy", context(asked, cluster_role())))
+    options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
+    where, name = options["serviceaccount"].split(":")
+    bound = role_binding(words[3], words[5], service_account(name, where), role=options["clusterrole"])
+    after = context(asked, cluster_role(), bound)
+    assert (ask("canMigrate", after), ask("remedy", after)) == (True, "")
+
+
+def test_the_remedy_names_a_trusted_role_that_this_cluster_has() -> None:
+    own = {"permission": {"mode": "explicit", "trustedClusterRoles": ["kubevirt.io:migrate", "vm-movers"]}}
+    found = context(CREATE, cluster_role("vm-movers"), parameters=own)
+    assert "--clusterrole=vm-movers" in ask("remedy", found)
+    assert ask("absentRoles", found) == ["kubevirt.io:migrate"]
+
+
+def test_for_a_cluster_scoped_object_the_right_is_needed_everywhere() -> None:
+    asked = create(MIGRATION_POLICY, migration_policy())
+    found = context(asked, cluster_role(), role_binding("b", "prod", user("alice")))
+    assert ask("canMigrate", found) is False
+    assert ask("remedy", found).startswith("oc create clusterrolebinding migrate-alice --clusterrole=")
+
+
+def test_for_another_kind_it_is_the_right_to_create_a_vmim_in_its_namespace() -> None:
+    asked = update(HYPERCONVERGED, hyperconverged(), hyperconverged())
+    assert ask("missing", context(asked))[0] == "create virtualmachineinstancemigrations.kubevirt.io -n openshift-cnv"
+
+
+def test_bindings_are_found_by_index() -> None:
+    found = context(CREATE, cluster_role(), role_binding("b", "prod", user("alice")))
+    for name in ("canMigrate", "missing", "boundTo", "remedy"):
+        ask(name, found)
+    assert found.view.listed == []  # type: ignore[attr-defined]  # the fake notes what was listed

@@ -1,0 +1,247 @@
+"""RBAC evaluation. Source: Kubernetes pkg/registry/rbac/validation/rule.go, plugin/pkg/auth/authorizer/rbac/rbac.go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.builders import (
+    EVERYTHING,
+    MIGRATE_RULES,
+    cluster_role,
+    cluster_role_binding,
+    group,
+    role,
+    role_binding,
+    service_account,
+    someone,
+    user,
+)
+from tests.support.view import View
+from webhook.errors import FactUnavailable
+from webhook.kubevirt.rbac import RBACAuthorizer, grants, rule_allows
+from webhook.model.facts import Attributes, Deadline
+from webhook.model.request import UserInfo
+
+VMIMS = "virtualmachineinstancemigrations"
+
+
+def asks(
+    verb: str = "create", *, resource: str = VMIMS, sub: str = "", name: str = "", where: str = "prod"
+) -> Attributes:
+    return Attributes(verb=verb, group="kubevirt.io", resource=resource, subresource=sub, namespace=where, name=name)
+
+
+def rule(
+    verbs: list[str], resources: list[str], groups: list[str] | None = None, names: list[str] | None = None
+) -> dict[str, Any]:
+    made: dict[str, Any] = {"verbs": verbs, "apiGroups": groups or ["kubevirt.io"], "resources": resources}
+    return {**made, "resourceNames": names} if names else made
+
+
+@pytest.mark.parametrize(
+    ("granted", "asked", "allowed"),
+    [
+        pytest.param(rule(["create"], [VMIMS]), asks(), True, id="exact"),
+        pytest.param(rule(["*"], [VMIMS]), asks(), True, id="any verb"),
+        pytest.param(rule(["create"], ["*"]), asks(), True, id="any resource"),
+        pytest.param(rule(["create"], [VMIMS], ["*"]), asks(), True, id="any group"),
+        pytest.param(rule(["create"], [VMIMS], [""]), asks(), False, id="core group is not any group"),
+        pytest.param(rule(["get", "update"], [VMIMS]), asks(), False, id="other verbs"),
+        pytest.param(rule(["Create"], [VMIMS]), asks(), False, id="case counts"),
+        pytest.param(rule(["create"], ["virtualmachine*"]), asks(), False, id="no globbing"),
+        pytest.param(
+            rule(["update"], [VMIMS]), asks("update", sub="status"), False, id="resource is not its subresource"
+        ),
+        pytest.param(
+            rule(["update"], [f"{VMIMS}/status"]), asks("update"), False, id="subresource is not the resource"
+        ),
+        pytest.param(rule(["update"], [f"{VMIMS}/status"]), asks("update", sub="status"), True, id="subresource"),
+        pytest.param(
+            rule(["update"], ["*/status"]), asks("update", sub="status"), True, id="subresource of any resource"
+        ),
+        pytest.param(rule(["update"], ["*/status"]), asks("update"), False, id="any resource's status is no resource"),
+        pytest.param(rule(["update"], ["*"]), asks("update", sub="status"), True, id="star covers subresources"),
+        pytest.param(rule(["update"], [f"{VMIMS}/*"]), asks("update", sub="status"), False, id="resource slash star"),
+        pytest.param(rule(["update"], [VMIMS], names=["a"]), asks("update", name="a"), True, id="named"),
+        pytest.param(rule(["update"], [VMIMS], names=["a"]), asks("update", name="b"), False, id="other name"),
+        pytest.param(rule(["create"], [VMIMS], names=["a"]), asks("create"), False, id="names never match a create"),
+        pytest.param(
+            rule(["deletecollection"], [VMIMS], names=["a"]), asks("deletecollection"), False, id="nor deletecollection"
+        ),
+        pytest.param({"verbs": ["*"], "nonResourceURLs": ["*"]}, asks(), False, id="nonResourceURLs"),
+        pytest.param({}, asks(), False, id="empty"),
+        pytest.param({"verbs": "*", "apiGroups": None, "resources": 7}, asks(), False, id="malformed"),
+    ],
+)
+def test_a_rule_matches_as_in_kubernetes(granted: dict[str, Any], asked: Attributes, allowed: bool) -> None:
+    assert rule_allows(granted, asked) is allowed
+
+
+WORDS = st.sampled_from(
+    ["*", "create", "update", "kubevirt.io", "", "vms", "vms/migrate", "*/migrate", "vms/*", "db", "x"]
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {key: st.lists(WORDS, max_size=3) for key in ("verbs", "apiGroups", "resources")},
+        optional={"resourceNames": st.lists(WORDS, max_size=2)},
+    ),
+    st.tuples(*[st.sampled_from(["create", "update", "kubevirt.io", "", "vms", "migrate", "db"])] * 5),
+)
+def test_rules_agree_with_a_naive_reading_of_kubernetes(granted: dict[str, list[str]], asked: tuple[str, ...]) -> None:
+    verb, api_group, resource, subresource, name = asked
+
+    def naive() -> bool:
+        full = resource if subresource == "" else resource + "/" + subresource
+        resource_ok = False
+        for entry in granted["resources"]:
+            if entry in ("*", full):
+                resource_ok = True
+            if subresource != "" and len(entry) == len(subresource) + 2:
+                resource_ok = resource_ok or (entry.startswith("*/") and entry.endswith(subresource))
+        verb_ok = any(entry in ("*", verb) for entry in granted["verbs"])
+        group_ok = any(entry in ("*", api_group) for entry in granted["apiGroups"])
+        names = granted.get("resourceNames", [])
+        return verb_ok and group_ok and resource_ok and (len(names) == 0 or any(entry == name for entry in names))
+
+    attributes = Attributes(verb=verb, group=api_group, resource=resource, subresource=subresource, name=name)
+    assert rule_allows(granted, attributes) is naive()
+
+
+ROBOT = UserInfo(
+    username="system:serviceaccount:ci:robot", groups=("system:serviceaccounts", "system:serviceaccounts:ci")
+)
+
+
+@pytest.mark.parametrize(
+    ("binding", "who", "held"),
+    [
+        pytest.param(role_binding("b", "prod", user("alice")), someone("alice"), True, id="user"),
+        pytest.param(role_binding("b", "prod", user("bob")), someone("alice"), False, id="another user"),
+        pytest.param(role_binding("b", "test", user("alice")), someone("alice"), False, id="another namespace"),
+        pytest.param(cluster_role_binding("b", user("alice")), someone("alice"), True, id="cluster-wide"),
+        pytest.param(role_binding("b", "prod", group("devs")), someone("alice", "devs"), True, id="group"),
+        pytest.param(role_binding("b", "prod", group("devs")), someone("alice"), False, id="not of the group"),
+        pytest.param(
+            role_binding("b", "prod", group("alice")), someone("alice"), False, id="group named like the user"
+        ),
+        pytest.param(role_binding("b", "prod", group("system:authenticated")), someone("alice"), True, id="everyone"),
+        pytest.param(role_binding("b", "prod", service_account("robot", "ci")), ROBOT, True, id="service account"),
+        pytest.param(
+            role_binding("b", "prod", service_account("robot")), ROBOT, False, id="of the binding's namespace"
+        ),
+        pytest.param(role_binding("b", "prod", user(ROBOT.username)), ROBOT, True, id="service account as a user"),
+        pytest.param(cluster_role_binding("b", service_account("robot")), ROBOT, False, id="without any namespace"),
+        pytest.param(
+            role_binding("b", "prod", group("system:serviceaccounts:ci")), ROBOT, True, id="a project's accounts"
+        ),
+        pytest.param(
+            role_binding("b", "prod", user("alice"), role="gone"), someone("alice"), False, id="role is missing"
+        ),
+        pytest.param(
+            role_binding("b", "prod", user("alice"), role="kubevirt.io:migrate", kind="Role"),
+            someone("alice"),
+            False,
+            id="a Role of that name",
+        ),
+        pytest.param(role_binding("b", "prod"), someone("alice"), False, id="no subjects"),
+    ],
+)
+def test_a_binding_applies_as_in_kubernetes(binding: dict[str, Any], who: UserInfo, held: bool) -> None:
+    assert bool(grants(View(cluster_role(), binding), who, asks())) is held
+
+
+def test_a_service_account_of_the_binding_needs_no_namespace() -> None:
+    who = UserInfo(username="system:serviceaccount:prod:robot")
+    assert grants(View(cluster_role(), role_binding("b", "prod", service_account("robot"))), who, asks())
+
+
+def test_a_role_grants_in_its_own_namespace_only() -> None:
+    view = View(
+        role("movers", "prod", MIGRATE_RULES), role_binding("b", "prod", user("alice"), role="movers", kind="Role")
+    )
+    assert [str(grant) for grant in grants(view, someone(), asks())] == [
+        "RoleBinding prod/b to Role prod/movers (user alice)"
+    ]
+    assert grants(view, someone(), asks(where="test")) == []
+    assert grants(view, someone(), asks(where="")) == []
+
+
+def test_every_grant_tells_role_binding_subject_and_rule() -> None:
+    view = View(
+        cluster_role(),
+        cluster_role("admin", EVERYTHING),
+        cluster_role_binding("admins", group("devs"), user("alice"), role="admin"),
+        role_binding("movers", "prod", user("alice"), group("devs")),
+    )
+    found = grants(view, someone("alice", "devs"), asks())
+    assert [str(grant) for grant in found] == [
+        "ClusterRoleBinding admins to ClusterRole admin (user alice)",
+        "RoleBinding prod/movers to ClusterRole kubevirt.io:migrate (user alice)",
+    ]
+    assert [grant.rule for grant in found] == [EVERYTHING[0], MIGRATE_RULES[1]]
+    assert view.listed == []
+
+
+AGGREGATE = {"rbac.authorization.k8s.io/aggregate-to-admin": "true"}
+
+
+@pytest.mark.parametrize(
+    ("selector", "held"),
+    [
+        pytest.param({"matchLabels": AGGREGATE}, True, id="labels"),
+        pytest.param(
+            {"matchExpressions": [{"key": next(iter(AGGREGATE)), "operator": "Exists"}]}, True, id="expressions"
+        ),
+        pytest.param({"matchExpressions": [{"key": "x", "operator": "In", "values": ["y"]}]}, False, id="other label"),
+    ],
+)
+def test_an_aggregated_role_of_a_manifest_gets_what_its_selectors_match(selector: dict[str, Any], held: bool) -> None:
+    view = View(
+        cluster_role("admin", [], aggregates=[selector]),
+        cluster_role("kubevirt.io:upgrademigrate", labels=AGGREGATE),
+        role_binding("b", "prod", user("alice"), role="admin"),
+    )
+    assert bool(grants(view, someone(), asks())) is held
+
+
+def test_an_aggregated_role_that_has_rules_is_taken_at_its_word() -> None:
+    view = View(
+        cluster_role(
+            "admin",
+            [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}],
+            aggregates=[{"matchLabels": AGGREGATE}],
+        ),
+        cluster_role(labels=AGGREGATE),
+        role_binding("b", "prod", user("alice"), role="admin"),
+    )
+    assert grants(view, someone(), asks()) == []
+
+
+def test_aggregation_goes_through_several_steps_and_survives_a_circle() -> None:
+    to_edit = {"aggregate-to-edit": "true"}
+    view = View(
+        cluster_role("admin", [], aggregates=[{"matchLabels": AGGREGATE}]),
+        cluster_role("edit", [], aggregates=[{"matchLabels": to_edit}], labels={**AGGREGATE, **to_edit}),
+        cluster_role(labels=to_edit),
+        role_binding("b", "prod", user("alice"), role="admin"),
+    )
+    assert len(grants(view, someone(), asks())) == 1
+
+
+def test_the_authorizer_answers_like_an_api_server_with_rbac() -> None:
+    authorizer = RBACAuthorizer(View(cluster_role(), role_binding("b", "prod", user("alice"))))
+    soon = Deadline.after(60)
+    assert authorizer.allows(someone("alice"), asks(), deadline=soon)
+    assert not authorizer.allows(someone("bob"), asks(), deadline=soon)
+    assert authorizer.allows(someone("root", "system:masters"), asks(where=""), deadline=soon, fresh=True)
+
+
+def test_the_authorizer_gives_up_when_the_time_is_up() -> None:
+    with pytest.raises(FactUnavailable, match="asking whether alice can create virtualmachineinstancemigrations"):
+        RBACAuthorizer(View()).allows(someone(), asks(), deadline=Deadline.after(-1))

@@ -65,8 +65,9 @@ class Webhook:
         self._process.stop(seconds=40)
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End it as a crash would, and wait until its workers have noticed."""
         self._process.kill()
+        until(lambda: self.get("/healthz")[0] == 0, seconds=20, what="the workers end after the crash")
 
     def ready(self) -> bool:
         """Whether ``/readyz`` answers 200."""

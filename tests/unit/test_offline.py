@@ -146,7 +146,7 @@ LABELLED = {**MIGRATION, "metadata": {**MIGRATION["metadata"], "labels": {"prior
         pytest.param(
             case({"patch": [{"op": "add", "path": "/metadata/labels", "value": {"priority": "normal"}}]}), id="the-patch"
         ),
-        pytest.param(case({"auditAnnotations": {"asked-by": "alice", "other": None}}), id="audit-annotations"),
+        pytest.param(case({"auditAnnotations": {"may-migrate.asked-by": "alice", "other": None}}), id="audit-annotations"),
         pytest.param(case({"allowed": False, "message": "needs a priority"}, phase="validate"), id="validation-alone"),
         pytest.param(case({"allowed": True, "warnings": ["priority"]}, phase="mutate", user="bob"), id="mutation-alone"),
         pytest.param(
@@ -173,7 +173,7 @@ def test_a_true_expectation_passes(write: Write, one: dict[str, Any]) -> None:
         pytest.param(case({"patch": []}), 'patch: expected [], got [{"op": "add"', id="patch"),
         pytest.param(case({"patched": {"spec": {"vmiName": "web"}}}), 'patched.spec.vmiName: expected "web", got "db"', id="patched"),
         pytest.param(case({"patched": {"spec": {"x": True}}}), "patched.spec.x: expected true, got nothing there", id="patched-absent"),
-        pytest.param(case({"auditAnnotations": {"asked-by": None}}), 'auditAnnotations.asked-by: expected none, got "alice"', id="annotation"),
+        pytest.param(case({"auditAnnotations": {"may-migrate.asked-by": None}}), 'auditAnnotations.may-migrate.asked-by: expected none, got "alice"', id="annotation"),
         pytest.param(case({"auditAnnotations": {"x": "y"}}), 'auditAnnotations.x: expected "y", got none', id="no-annotation"),
         pytest.param(case({"errors": ["boom"], "allowed": True}), 'errors: expected "boom", got []', id="no-error"),
         pytest.param(

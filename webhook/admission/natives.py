@@ -44,6 +44,8 @@ LAZY = (
 )
 """Native variables that cost a look-up, and so are computed like facts: only when a policy reads them."""
 
+LAZY_NAMES = frozenset(fact.name for fact in LAZY)
+
 CATALOG: FactCatalog = {**FACTS, **{fact.name: fact for fact in LAZY}}
 """Everything besides ``object``, ``oldObject``, ``request``, ``params`` and ``variables`` that a policy can read."""
 

@@ -52,14 +52,16 @@ def decide(  # noqa: PLR0913 - everything a decision depends on is an argument
 
     A refusal that rests on cached objects is confirmed first: just those objects are read anew, and if anything
     differs the request is judged again. So "bind the role, then migrate" works at once, however far the caches lag.
-    Where the fresh reads fail, the refusal stands.
+    Where the fresh reads fail, or the second judgement cannot learn what the first one knew, the refusal stands.
     """
     started = time.perf_counter()
     judgement = _Judgement(request, phase, policies, world, now=now, deadline=deadline)
     decision = judgement.run(decision_id)
     if not decision.allowed and world.refresher and _outdated(world.refresher, judgement, deadline):
         again = _Judgement(request, phase, policies, world, now=now, deadline=deadline, fresh=True)
-        decision = again.run(decision_id)
+        confirmed = again.run(decision_id)
+        if not confirmed.unavailable.keys() & decision.facts.keys():
+            decision = confirmed
     return replace(decision, seconds={**decision.seconds, "total": time.perf_counter() - started})
 
 
@@ -126,8 +128,8 @@ class _Judgement:
     def _validate(self, case: Case) -> list[Evaluation]:
         judging = [one for one in self._policies.policies if one.validations or one.audit_annotations]
         policies, failed = applicable(judging, case)
-        kept, skipped = self._exempt(policies, case)
-        return [*failed, *skipped, *validate(kept, case)]
+        kept, settled = self._exempt(policies, failed, case)
+        return [*settled, *validate(kept, case)]
 
     def _mutate(self, case: Case) -> tuple[list[Evaluation], tuple[PatchOperation, ...]]:
         """Apply mutations one after another: each sees what those before it changed."""
@@ -137,8 +139,8 @@ class _Judgement:
             return evaluations, ()
         for policy in (one for one in self._policies.policies if one.mutations):
             policies, failed = applicable([policy], case)
-            kept, skipped = self._exempt(policies, case)
-            evaluations += [*failed, *skipped]
+            kept, settled = self._exempt(policies, failed, case)
+            evaluations += settled
             for mutation in (mutation for one in kept for mutation in one.mutations):
                 evaluation = change(policy, mutation, case)
                 evaluations.append(evaluation)
@@ -147,25 +149,31 @@ class _Judgement:
                     case = self._case(replace(self._request, object=apply(tuple(patch), self._request.object)))
         return evaluations, tuple(patch)
 
-    def _exempt(self, policies: Iterable[CompiledPolicy], case: Case) -> tuple[list[CompiledPolicy], list[Evaluation]]:
-        """Part the policies that are judged from those that an exemption spares this request."""
+    def _exempt(
+        self, policies: Iterable[CompiledPolicy], failed: Iterable[Evaluation], case: Case
+    ) -> tuple[list[CompiledPolicy], list[Evaluation]]:
+        """Part the policies that are left to judge from what is settled: an exemption spares errors too."""
         kept: list[CompiledPolicy] = []
-        skipped: list[Evaluation] = []
+        settled = [self._skipped(one.policy, one.binding, case) or one for one in failed]
         for policy in policies:
-            exemption = self._exemption(policy, case)
-            if exemption:
-                skipped.append(
-                    Evaluation(policy=policy.name, binding=policy.binding_name, result=Result.SKIP, exemption=exemption)
-                )
+            skipped = self._skipped(policy.name, policy.binding_name, case)
+            if skipped:
+                settled.append(skipped)
             else:
                 kept.append(policy)
-        return kept, skipped
+        return kept, settled
 
-    def _exemption(self, policy: CompiledPolicy, case: Case) -> str:
+    def _skipped(self, policy: str, binding: str, case: Case) -> Evaluation | None:
+        exemption = self._exemption(policy, case)
+        return (
+            Evaluation(policy=policy, binding=binding, result=Result.SKIP, exemption=exemption) if exemption else None
+        )
+
+    def _exemption(self, policy: str, case: Case) -> str:
         try:
             found = exempting(
                 self._policies.exemptions,
-                policy.name,
+                policy,
                 self._request,
                 namespace=case.subject.namespace,
                 now=self._now,
@@ -202,7 +210,7 @@ class _Judgement:
                     values[name] = context.once(("fact", name), self._policies.catalog[name].resolve)
                 except FactUnavailable as error:
                     unavailable[name] = str(error)
-            self._facts.update(values)
+            self._facts.update({name: value for name, value in values.items() if name not in natives.LAZY_NAMES})
             self._unavailable.update(unavailable)
             return values, unavailable
 

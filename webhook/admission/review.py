@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Never
@@ -38,6 +39,8 @@ MAX_DEPTH = 128
 """Nesting of a review. Real objects stay below 30; recursion in the CEL runtime and here is safe far above this."""
 _INTEGERS = range(-(2**63), 2**63)
 _NUL, _REPLACEMENT = "\0", "\ufffd"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but tab and line feed."""
 
 
 def parse(body: bytes) -> AdmissionRequest:
@@ -83,20 +86,24 @@ def decode(body: bytes) -> JSON:
 
 
 def render(decision: Decision) -> bytes:
-    """Write the AdmissionReview that answers a request."""
+    """Write the AdmissionReview that answers a request.
+
+    What is shown to people holds no control characters: they come from objects, would reach a terminal, and the API
+    server drops a warning that has one. Source: Kubernetes ``apimachinery/pkg/util/net`` (``NewWarningHeader``).
+    """
     response: dict[str, Any] = {"uid": decision.uid, "allowed": decision.allowed}
     if not decision.allowed:
         response["status"] = {
             "status": "Failure",
             "code": decision.code,
             "reason": decision.reason,
-            "message": decision.message,
+            "message": _CONTROL.sub(_REPLACEMENT, decision.message),
         }
     if decision.patch:
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(json.dumps(list(decision.patch)).encode()).decode()
     if decision.warnings:
-        response["warnings"] = list(decision.warnings)
+        response["warnings"] = [_CONTROL.sub(_REPLACEMENT, " ".join(one.split())) for one in decision.warnings]
     if decision.audit_annotations:
         response["auditAnnotations"] = dict(decision.audit_annotations)
     return json.dumps({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}).encode()
@@ -205,7 +212,7 @@ def _integer(written: str) -> int | float:
 
 
 def _without_nul(node: JSON) -> JSON:
-    """Put U+FFFD for each NUL: the CEL runtime cuts a text there, and ``wanted\\0else`` would pass for ``wanted``.
+    """Put U+FFFD for each NUL: the CEL runtime cuts a text there, so that one that only begins well would pass.
 
     Refusing the request instead would let a guest, whose words are in its VMI's status, stop that status.
     """

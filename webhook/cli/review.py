@@ -21,7 +21,6 @@ from webhook.model.facts import Deadline
 from webhook.model.request import AdmissionRequest, Phase
 from webhook.policy.policyset import load
 from webhook.source import files
-from webhook.source import files
 
 SECONDS = 30.0
 """For the decision: the most that an API server would wait."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from webhook.errors import UsageError
+from webhook.errors import PolicyError, Problem, UsageError
 from webhook.offline.run import CaseResult, run
-from webhook.offline.suite import suites
+from webhook.offline.suite import Suite, suites
 
 
 @click.command("test", short_help="Run the tests of policies.")
@@ -35,14 +35,28 @@ def command(paths: tuple[str, ...], pattern: str, output: str) -> int:
     """
     wanted = _wanted(pattern)
     found = suites([Path(path) for path in paths])
-    results = [result for suite in found for result in run(suite, wanted)]
+    results = _run_all(found, wanted)
     if not results:
         raise UsageError(f"no case of {len(found)} tests is called like '{pattern}'", hint="names are TEST/CASE")
     click.echo(_json(results) if output == "json" else _table(results))
     return 0 if all(result.passed for result in results) else 1
 
 
-def _wanted(pattern: str) -> Any:
+def _run_all(found: Sequence[Suite], wanted: Callable[[str], bool]) -> list[CaseResult]:
+    """Run all tests. Raises PolicyError with the problems of all that cannot be set up."""
+    results: list[CaseResult] = []
+    problems: list[Problem] = []
+    for suite in found:
+        try:
+            results += run(suite, wanted)
+        except PolicyError as error:
+            problems += error.problems
+    if problems:
+        raise PolicyError(tuple(dict.fromkeys(problems)))
+    return results
+
+
+def _wanted(pattern: str) -> Callable[[str], bool]:
     try:
         search = re.compile(pattern).search
     except re.error as error:

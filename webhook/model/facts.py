@@ -20,9 +20,12 @@ from webhook.model.request import AdmissionRequest, UserInfo
 T = TypeVar("T")
 
 CelType: TypeAlias = Literal[
-    "bool", "int", "double", "string", "timestamp", "dyn", "list(string)", "list(map)", "map(string)", "map(dyn)"
+    "bool", "int", "double", "string", "dyn", "list(string)", "list(map)", "map(string)", "map(dyn)"
 ]
-"""The CEL type of a fact: ``list(map)`` is a list of string-keyed maps, ``map(string)`` maps strings to strings."""
+"""The CEL type of a fact: ``list(map)`` is a list of string-keyed maps, ``map(string)`` maps strings to strings.
+
+A time is given as RFC 3339 text, of which CEL makes one with ``timestamp()``: the runtime takes no times from outside.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ def _warnings(expect: Expectation, outcome: Outcome) -> Iterator[Mismatch]:
 
 def _errors(expect: Expectation, outcome: Outcome) -> Iterator[Mismatch]:
     """An evaluation that failed is a mismatch unless the case is about that."""
-    errors = [f"policy {one.policy}: {one.error}" for one in outcome.evaluations if one.result is Result.ERROR]
+    errors = [f"policy {one.policy}: {one.error}" for one in outcome.evaluations if one.error]
     for error in dict.fromkeys(errors):
         if not any(finds(pattern, error) for pattern in expect.errors):
             yield Mismatch("errors", _shown(list(expect.errors)) if expect.errors else "none", _shown(error))

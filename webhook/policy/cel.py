@@ -3,13 +3,13 @@
 What it guards against (checked against cel-expr-python 0.1.3, see tests/unit/policy/test_cel.py):
 
 - An evaluation error is a *value*, and a truthy one. :meth:`Expression.test` accepts True and False by identity and
-makes an
-  error of everything else, so that a failed evaluation can never pass.
+  makes an error of everything else, so that a failed evaluation can never pass.
 - Errors come on two channels (exceptions and error values); both become :class:`EvaluationError`.
 - One evaluation is bounded by the runtime at 10,000 loop steps and parse depth 32; it has no cost limit and no
-interrupt, so
-  the length of an expression is bounded here and the size of objects where requests are parsed.
+  interrupt, so the length of an expression is bounded by its schema and the size of objects where requests are parsed.
 - Binding plain data costs about 50 µs per kB at first use in each activation: build one activation and share it.
+- The runtime takes no times from outside (it gives them as datetime and timedelta), no integers beyond 64 bit (one of
+  them anywhere in an object makes every use of that object an error), and it cuts texts at a NUL.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ _TYPES: Mapping[CelType, Any] = {
     "int": cel.Type.INT,
     "double": cel.Type.DOUBLE,
     "string": cel.Type.STRING,
-    "timestamp": cel.Type.TIMESTAMP,
     "dyn": cel.Type.DYN,
     "list(string)": cel.Type.List(cel.Type.STRING),
     "list(map)": cel.Type.List(cel.Type.Map(cel.Type.STRING, cel.Type.DYN)),
@@ -50,6 +49,8 @@ _ANY = cel.NewEnv()
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*")
 _LOCATION = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNBOUND = re.compile(r'No value with name "([^"]+)" found in Activation')
+_FOREIGN = re.compile(r"Non-CEL value type for '(?:p\d+\.)?([\w.]+).*': ([\w.]+)\.$", re.DOTALL)
+_TIMES = frozenset({"timestamp", "duration"})
 
 
 class EvaluationError(Exception):
@@ -144,8 +145,8 @@ class Compiler:
         """An environment that knows VAP's variables and just these others; anything else is an undeclared reference."""
         key = (scope, *(f"{name}:{_type_name(of)}" for name, of in declared.items()))
         if key not in self._environments:
-            variables = dict.fromkeys(NATIVE, cel.Type.DYN)
-            variables[scoped(scope, "params")] = cel.Type.DYN
+            own = scoped(scope, "params")
+            variables = {own if name == "params" else name: cel.Type.DYN for name in NATIVE}
             self._environments[key] = cel.NewEnv(
                 config=configuration(),
                 variables=variables | dict(declared),
@@ -168,9 +169,9 @@ def _check_type(result_type: Type, wanted: tuple[CelType, ...], source: Text) ->
     """Hold the outermost type against what is needed; what is inside a list or map is checked when it is used."""
     given = _type_name(result_type)
     if given != "dyn" and all(given.split("<")[0] != name.split("(")[0] for name in wanted):
-        raise CompileError(
-            (Problem(source.where, f"the expression gives {given}, but {' or '.join(wanted)} is needed here"),)
-        )
+        message = f"the expression gives {given}, but {' or '.join(wanted)} is needed here"
+        hint = "a time cannot be passed on: use it in place, or pass string(...) of it" if given in _TIMES else ""
+        raise CompileError((Problem(source.where, message, hint),))
 
 
 def _reads(token: str, name: str) -> bool:
@@ -204,6 +205,9 @@ def _offset(text: str, line: int, column: int) -> int:
 def _evaluation_error(text: str) -> EvaluationError:
     if unbound := _UNBOUND.search(text):
         return EvaluationError(f"{unbound.group(1)} is not available", unbound=unbound.group(1))
+    if foreign := _FOREIGN.search(text):
+        name, kind = foreign.groups()
+        return EvaluationError(f"{name} holds a {kind}, which cannot be passed to another expression")
     return EvaluationError(re.sub(r"^[A-Z_]+: ", "", text) or "the evaluation failed without saying why")
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from webhook.errors import Problem
 from webhook.model.decision import Action
 from webhook.model.facts import CelType, Fact
+from webhook.model.objects import mapping
 from webhook.policy import schema
 from webhook.policy.cel import CompileError, Compiler, Expression, Type
 from webhook.policy.document import Documents, GuardPolicy, GuardPolicyBinding, Mutation, Text, Validation
 from webhook.source.parsed import FilePath
+
+MAX_KEY = 63
+"""Characters of an audit annotation's key. Source: Kubernetes ``apiserver/pkg/admission`` (a qualified name)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,15 @@ class Variable:
     name: str
     expression: Expression
     level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What some expressions of a policy read, through its variables too."""
+
+    facts: frozenset[str] = frozenset()
+    variables: tuple[Variable, ...] = ()
+    """In the order in which they are computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +67,13 @@ class CompiledPolicy:
     params: Mapping[str, Any] = field(repr=False)
     actions: frozenset[Action]
     conditions: tuple[tuple[str, Expression], ...]
-    variables: tuple[Variable, ...]
     validations: tuple[CompiledValidation, ...]
     mutations: tuple[CompiledMutation, ...]
     audit_annotations: tuple[tuple[str, Expression], ...]
-    condition_facts: frozenset[str]
-    validation_facts: frozenset[str]
-    """What validations and audit annotations may read, through variables too."""
-    mutation_facts: frozenset[str]
+    for_conditions: Needs
+    for_validations: Needs
+    """What validations and audit annotations read, and their messages."""
+    for_mutations: Needs
 
     @property
     def name(self) -> str:
@@ -77,7 +89,7 @@ class CompiledPolicy:
 def compile_policies(
     documents: Documents, facts: Mapping[str, Fact]
 ) -> tuple[tuple[CompiledPolicy, ...], tuple[Problem, ...]]:
-    """Compile every policy under every binding of it; returns them in order of name with all problems found."""
+    """Compile every policy under every binding of it; returns them in order of name, and all problems, each once."""
     compiler = Compiler(facts)
     compiled: list[CompiledPolicy] = []
     problems: list[Problem] = list(_unknown_params(documents))
@@ -91,15 +103,14 @@ def compile_policies(
         for binding in choices:
             one = _PolicyCompiler(policy, binding, compiler, facts, scope=f"p{len(compiled)}", problems=problems)
             result = one.compile(documents.parameters["params"])
-            if result is None:
-                break  # the same expressions would give the same problems under the next binding
-            compiled.append(result)
+            if result is not None:
+                compiled.append(result)
     return tuple(compiled), tuple(dict.fromkeys(problems))
 
 
 def _unknown_params(documents: Documents) -> list[Problem]:
     """A shared parameter that no policy declares is a typo."""
-    known = {name for policy in documents.policies for name in policy.param_schema.get("properties", {})}
+    known = {name for policy in documents.policies for name in mapping(policy.param_schema, "properties")}
     document = documents.parameters_document
     if document is None:
         return []
@@ -144,7 +155,7 @@ class _PolicyCompiler:
         self._compile_variables()
         validations = [self._validation(one) for one in self._policy.validations]
         mutations = [self._mutation(one) for one in self._policy.mutations]
-        annotations = self._all([(a.name, a.expression) for a in self._policy.audit_annotations], ("string",))
+        annotations = self._annotations()
         if len(self._problems) > before:
             return None
         good_validations = tuple(one for one in validations if one)
@@ -160,19 +171,18 @@ class _PolicyCompiler:
             params=params,
             actions=self._binding.actions or own if self._binding else own,
             conditions=conditions,
-            variables=tuple(sorted(self._variables.values(), key=lambda variable: variable.level)),
             validations=good_validations,
             mutations=good_mutations,
             audit_annotations=annotations,
-            condition_facts=frozenset(name for _, expression in conditions for name in expression.facts),
-            validation_facts=self._reach(judging),
-            mutation_facts=self._reach(changing),
+            for_conditions=self._needs([expression for _, expression in conditions]),
+            for_validations=self._needs(judging),
+            for_mutations=self._needs(changing),
         )
 
     def _params(self, shared: Mapping[str, Any]) -> Mapping[str, Any]:
         """Defaults of paramSchema, over them the shared values of Parameters, over them the binding's own."""
         param_schema = self._policy.param_schema
-        declared = param_schema.get("properties", {})
+        declared = mapping(param_schema, "properties")
         own = self._binding.params if self._binding else {}
         document = self._binding.document if self._binding else self._policy.document
         path: FilePath = ("spec", "params")
@@ -190,7 +200,7 @@ class _PolicyCompiler:
 
     def _compile_variables(self) -> None:
         anything: tuple[CelType, ...] = (
-            "bool", "int", "double", "string", "timestamp", "list(map)", "map(dyn)", "dyn",
+            "bool", "int", "double", "string", "list(map)", "map(dyn)", "dyn",
         )  # fmt: skip
         for variable in self._policy.variables:
             if variable.name in self._variables:
@@ -215,6 +225,15 @@ class _PolicyCompiler:
         warning = self._one(mutation.warning_expression, ("string",))
         return CompiledMutation(mutation, expression, warning) if expression else None
 
+    def _annotations(self) -> tuple[tuple[str, Expression], ...]:
+        for annotation in self._policy.audit_annotations:
+            key = f"{self._policy.name}.{annotation.name}"
+            if len(key) > MAX_KEY:
+                message = f"the audit annotation '{key}' has more than {MAX_KEY} characters"
+                hint = "the API server would leave it out of its audit log; shorten the key"
+                self._problems.append(Problem(annotation.expression.where, message, hint))
+        return self._all([(a.name, a.expression) for a in self._policy.audit_annotations], ("string",))
+
     def _all(self, named: list[tuple[str, Text]], wanted: tuple[CelType, ...]) -> tuple[tuple[str, Expression], ...]:
         compiled = [(name, self._one(text, wanted)) for name, text in named]
         return tuple((name, expression) for name, expression in compiled if expression is not None)
@@ -228,8 +247,7 @@ class _PolicyCompiler:
             self._problems.extend(error.problems)
             return None
 
-    def _reach(self, expressions: list[Expression | None]) -> frozenset[str]:
-        """Every fact that these expressions may read, directly or through variables."""
+    def _needs(self, expressions: Sequence[Expression | None]) -> Needs:
         facts: set[str] = set()
         waiting = [expression for expression in expressions if expression is not None]
         seen: set[str] = set()
@@ -238,4 +256,5 @@ class _PolicyCompiler:
             facts |= expression.facts
             waiting += [self._variables[name].expression for name in expression.variables - seen]
             seen |= expression.variables
-        return frozenset(facts)
+        variables = sorted((self._variables[name] for name in seen), key=lambda one: (one.level, one.name))
+        return Needs(frozenset(facts), tuple(variables))

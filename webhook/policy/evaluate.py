@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webhook.errors import FactUnavailable
-from webhook.model.decision import Evaluation, FailurePolicy, PatchOperation, Result, Violation
+from webhook.model.decision import Evaluation, PatchOperation, Result, Violation
 from webhook.model.objects import JSON
 from webhook.policy import match
 from webhook.policy.cel import Activation, EvaluationError, Expression, activation, scoped
-from webhook.policy.compiled import CompiledMutation, CompiledPolicy, CompiledValidation
+from webhook.policy.compiled import CompiledMutation, CompiledPolicy, CompiledValidation, Needs
 from webhook.policy.mutate import as_patch
 
 Facts = Callable[[Iterable[str]], "tuple[Mapping[str, JSON], Mapping[str, str]]"]
@@ -32,24 +32,24 @@ class Case:
     _unavailable: dict[str, str] = field(default_factory=dict)
     """Why a fact or variable has no value, by the name it would be bound under."""
 
-    def bind(self, names: Iterable[str], policies: Sequence[CompiledPolicy]) -> Activation:
-        """One activation for all these policies, with these facts."""
-        values, unavailable = self.facts(names)
+    def bind(self, parts: Sequence[tuple[CompiledPolicy, Needs]]) -> Activation:
+        """One activation for what these parts of policies read."""
+        values, unavailable = self.facts({name for _, needs in parts for name in needs.facts})
         self._unavailable.update(unavailable)
         bound = {**self.natives, **values}
-        for policy in policies:
+        for policy, _ in parts:
             bound[scoped(policy.scope, "params")] = policy.params
-        return self._with_variables(bound, policies)
+        return self._with_variables(bound, parts)
 
-    def _with_variables(self, bound: dict[str, JSON], policies: Sequence[CompiledPolicy]) -> Activation:
+    def _with_variables(self, bound: dict[str, JSON], parts: Sequence[tuple[CompiledPolicy, Needs]]) -> Activation:
         """Add the policies' variables, level by level: each level sees those below.
 
         A variable that fails stays unbound: only an expression that needs it fails, as if it were computed there.
         """
         current = activation(bound)
-        waiting = [(variable.level, policy.scope, variable) for policy in policies for variable in policy.variables]
-        for level in sorted({level for level, _, _ in waiting}):
-            for _, scope, variable in (one for one in waiting if one[0] == level):
+        waiting = [(policy.scope, variable) for policy, needs in parts for variable in needs.variables]
+        for level in sorted({variable.level for _, variable in waiting}):
+            for scope, variable in (one for one in waiting if one[1].level == level):
                 name = scoped(scope, f"variables.{variable.name}")
                 try:
                     bound[name] = variable.expression.evaluate(current)
@@ -80,7 +80,7 @@ def applicable(policies: Sequence[CompiledPolicy], case: Case) -> tuple[list[Com
     conditional = [policy for policy in covering if policy.conditions]
     if not conditional:
         return covering, failed
-    values = case.bind({name for policy in conditional for name in policy.condition_facts}, conditional)
+    values = case.bind([(policy, policy.for_conditions) for policy in conditional])
     applied: list[CompiledPolicy] = []
     for policy in covering:
         met, error_text = _conditions(policy, values, case)
@@ -118,7 +118,7 @@ def validate(policies: Sequence[CompiledPolicy], case: Case) -> list[Evaluation]
     """Judge the validations and audit annotations of policies that apply."""
     if not policies:
         return []
-    values = case.bind({name for policy in policies for name in policy.validation_facts}, policies)
+    values = case.bind([(policy, policy.for_validations) for policy in policies])
     return [_validate(policy, values, case) for policy in policies]
 
 
@@ -151,7 +151,7 @@ def _validate(policy: CompiledPolicy, values: Activation, case: Case) -> Evaluat
         error="; ".join(errors),
         failure_policy=policy.document.failure_policy,
         actions=policy.actions,
-        facts_read=policy.condition_facts | policy.validation_facts,
+        facts_read=policy.for_conditions.facts | policy.for_validations.facts,
         seconds=time.perf_counter() - started,
     )
 
@@ -187,7 +187,7 @@ def change(policy: CompiledPolicy, mutation: CompiledMutation, case: Case) -> Ev
     patch: tuple[PatchOperation, ...] = ()
     warnings: tuple[str, ...] = ()
     error_text = ""
-    values = case.bind(policy.mutation_facts, [policy])
+    values = case.bind([(policy, policy.for_mutations)])
     try:
         result = mutation.expression.evaluate(values)
         patch = as_patch(result, case.natives["object"], json_patch=mutation.document.json_patch)
@@ -204,7 +204,7 @@ def change(policy: CompiledPolicy, mutation: CompiledMutation, case: Case) -> Ev
         error=error_text,
         failure_policy=policy.document.failure_policy,
         actions=policy.actions,
-        facts_read=policy.condition_facts | policy.mutation_facts,
+        facts_read=policy.for_conditions.facts | policy.for_mutations.facts,
         seconds=time.perf_counter() - started,
     )
 
@@ -217,10 +217,5 @@ def _failed(policy: CompiledPolicy, error: str) -> Evaluation:
         error=error,
         failure_policy=policy.document.failure_policy,
         actions=policy.actions,
-        facts_read=policy.condition_facts,
+        facts_read=policy.for_conditions.facts,
     )
-
-
-def is_ignored(evaluation: Evaluation) -> bool:
-    """Say whether an error of this evaluation is to be ignored (``failurePolicy: Ignore``)."""
-    return evaluation.failure_policy is FailurePolicy.IGNORE

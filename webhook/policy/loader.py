@@ -59,7 +59,7 @@ def load(paths: Sequence[Path], *, now: datetime) -> Documents:
     loaded = Documents(
         policies=tuple(_policy(document) for document in by_kind["GuardPolicy"]),
         bindings=tuple(_binding(document) for document in by_kind["GuardPolicyBinding"]),
-        exemptions=tuple(_exemption(document, problems) for document in by_kind["Exemption"]),
+        exemptions=tuple(one for document in by_kind["Exemption"] if (one := _exemption(document, problems))),
         parameters=_parameters(by_kind["Parameters"]),
         digest=hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest(),
         parameters_document=next(iter(by_kind["Parameters"]), None),
@@ -81,11 +81,13 @@ def policy_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
-    try:
-        return policy_files(paths)
-    except InputError as error:
-        problems.append(Problem(error.where, error.message, error.hint))
-        return []
+    files: dict[Path, None] = {}
+    for path in paths:
+        try:
+            files.update(dict.fromkeys(policy_files([path])))
+        except InputError as error:
+            problems.append(Problem(error.where, error.message, error.hint))
+    return list(files)
 
 
 def _parse(path: Path, digests: list[str]) -> tuple[list[Document], list[Problem]]:
@@ -147,7 +149,9 @@ def _check_exemption(exemption: Exemption, names: Sequence[str], longest: timede
         if name not in names:
             where = exemption.document.where(("spec", "policies", index))
             problems.append(Problem(where, f"no GuardPolicy '{name}'", schema.nearest(name, names)))
-    if exemption.expires - (exemption.starts or now) > longest:
+    if exemption.starts and exemption.starts >= exemption.expires:
+        problems.append(Problem(exemption.document.where(("spec", "expires")), "expires before it starts"))
+    elif exemption.expires - (exemption.starts or now) > longest:
         message = f"expires more than {longest.days} days {'after it starts' if exemption.starts else 'from now'}"
         hint = "an exemption is a debt with a date: renew it by review (spec.exemptions.maxDays of Parameters)"
         problems.append(Problem(exemption.document.where(("spec", "expires")), message, hint))
@@ -251,8 +255,12 @@ def _binding(document: Document) -> GuardPolicyBinding:
     )
 
 
-def _exemption(document: Document, problems: list[Problem]) -> Exemption:
+def _exemption(document: Document, problems: list[Problem]) -> Exemption | None:
+    """Read an exemption; None, with the problem noted, if one of its dates is none."""
     spec = mapping(document.value, "spec")
+    starts, expires = (_instant(document, field, problems) for field in ("starts", "expires"))
+    if expires is None or (starts is None and "starts" in spec):
+        return None
     return Exemption(
         name=text(document.value, "metadata", "name"),
         policies=tuple(strings(spec, "policies")),
@@ -268,21 +276,23 @@ def _exemption(document: Document, problems: list[Problem]) -> Exemption:
         owner=text(spec, "owner"),
         reason=text(spec, "reason"),
         ticket=text(spec, "ticket"),
-        starts=_instant(document, "starts", problems) if "starts" in spec else None,
-        expires=_instant(document, "expires", problems),
+        starts=starts,
+        expires=expires,
         document=document,
     )
 
 
-def _instant(document: Document, field: str, problems: list[Problem]) -> datetime:
-    """Read a date (its first moment, UTC) or an RFC 3339 time."""
-    written = text(document.value, "spec", field)
+def _instant(document: Document, field: str, problems: list[Problem]) -> datetime | None:
+    """Read a date (its first moment, UTC) or an RFC 3339 time; None if it is absent or, with a problem noted, wrong."""
+    written = value(document.value, "spec", field)
+    if written is None:
+        return None
     try:
         instant = datetime.fromisoformat(written)
     except ValueError:
         hint = "write 2026-12-31 or 2026-12-31T18:00:00Z"
         problems.append(Problem(document.where(("spec", field)), f"{field} '{written}' is not a date", hint))
-        return datetime.min.replace(tzinfo=UTC)
+        return None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 

@@ -7,8 +7,8 @@ replaced whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import jsonpatch
 import jsonpointer
@@ -34,10 +34,17 @@ MAX_OPERATIONS = 100
 """A default sets a few fields; a longer patch is a mistake in a policy and would slow the API server's write path."""
 
 
+class _TestFailedError(EvaluationError):
+    """A ``test`` operation does not hold."""
+
+
 def as_patch(result: JSON, target: Object | None, *, json_patch: bool) -> tuple[PatchOperation, ...]:
     """Return the operations for what a mutation's expression gave; none when the object already is as wanted.
 
-    Raises EvaluationError when it is not a patch, would change the object's identity, or does not apply to ``target``.
+    A ``test`` that does not hold means that nothing is to be changed. Raises EvaluationError when it is not a patch,
+    would change the object's identity, or does not apply to ``target``.
+
+    Source: Kubernetes ``admission/plugin/policy/mutating/patch``.
     """
     if target is None:
         raise EvaluationError("there is no object to change")
@@ -46,13 +53,19 @@ def as_patch(result: JSON, target: Object | None, *, json_patch: bool) -> tuple[
         raise EvaluationError(f"the patch has {len(operations)} operations; {MAX_OPERATIONS} are allowed")
     for operation in operations:
         _check_identity(operation)
-    return operations if apply(operations, target) != target else ()
+    try:
+        changed = apply(operations, target)
+    except _TestFailedError:
+        return ()
+    return () if same(changed, target) else operations
 
 
 def apply(patch: tuple[PatchOperation, ...], target: Object) -> Object:
     """Return a changed copy of ``target``. Raises EvaluationError when an operation does not apply."""
     try:
         changed: Object = jsonpatch.apply_patch(target, [dict(operation) for operation in patch])
+    except jsonpatch.JsonPatchTestFailed as error:
+        raise _TestFailedError(f"the patch does not apply: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, IndexError) as error:
         raise EvaluationError(f"the patch does not apply: {error}") from error
     if not isinstance(changed, dict):
@@ -63,6 +76,7 @@ def apply(patch: tuple[PatchOperation, ...], target: Object) -> Object:
 def _listed(result: JSON) -> Iterator[PatchOperation]:
     if not isinstance(result, list):
         raise EvaluationError("a JSONPatch mutation must give a list of operations")
+    _check_values(result, "")
     for index, item in enumerate(result):
         name = item.get("op") if isinstance(item, Mapping) else None
         needed = OPERATIONS.get(name) if isinstance(name, str) else None
@@ -75,25 +89,51 @@ def _listed(result: JSON) -> Iterator[PatchOperation]:
         yield item
 
 
-def _merged(result: JSON, target: Object, path: str = "") -> Iterator[PatchOperation]:
+def _merged(result: JSON, target: Object) -> Iterator[PatchOperation]:
     if not isinstance(result, Mapping):
         raise EvaluationError("an ApplyConfiguration mutation must give a partial object")
+    _check_values(result, "", nulls=False)
+    yield from _merge(result, target, "")
+
+
+def _merge(result: Object, target: Object, path: str) -> Iterator[PatchOperation]:
     for key, wanted in result.items():
-        if not isinstance(key, str):
-            raise EvaluationError(f"the partial object has a key that is not a string: {key!r}")
         here = f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
-        if wanted is None:
-            raise EvaluationError(f"the partial object sets {here} to null; use a JSONPatch to remove a field")
         present = target.get(key)
         if isinstance(wanted, Mapping) and isinstance(present, Mapping):
-            yield from _merged(wanted, present, here)
-        elif key not in target or not _same(present, wanted):
+            yield from _merge(wanted, present, here)
+        elif key not in target or not same(present, wanted):
             yield {"op": "add", "path": here, "value": wanted}
 
 
-def _same(left: Any, right: Any) -> bool:
-    """Equality that tells true from 1."""
-    return type(left) is type(right) and left == right
+def _check_values(node: JSON, where: str, *, nulls: bool = True) -> None:
+    """Refuse what CEL has and JSON has not; and null, where it would mean to remove a field."""
+    if isinstance(node, Mapping):
+        for key, item in node.items():
+            if not isinstance(key, str):
+                raise EvaluationError(f"the mutation gives a key that is not a string: {where}/{key}")
+            _check_values(item, f"{where}/{key}", nulls=nulls)
+    elif isinstance(node, list):
+        for index, item in enumerate(node):
+            _check_values(item, f"{where}/{index}", nulls=nulls)
+    elif node is None and not nulls:
+        raise EvaluationError(f"the partial object sets {where} to null; use a JSONPatch to remove a field")
+    elif not _is_scalar(node):
+        kind = node if isinstance(node, float) else type(node).__name__
+        raise EvaluationError(f"the mutation gives {kind} at {where}, which JSON does not have")
+
+
+def _is_scalar(node: JSON) -> bool:
+    return math.isfinite(node) if isinstance(node, float) else isinstance(node, bool | int | str | None)
+
+
+def same(left: JSON, right: JSON) -> bool:
+    """Equality of JSON values, which tells true from 1."""
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(same(item, right[key]) for key, item in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
 def _check_identity(operation: PatchOperation) -> None:

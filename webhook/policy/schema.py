@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 
 from webhook.errors import Problem
-from webhook.model.objects import JSON
+from webhook.model.objects import JSON, mapping
 from webhook.source.files import Document
 
 API_VERSION = "migguard.io/v1alpha1"
@@ -40,7 +40,7 @@ def check(document: Document, kind: str) -> list[Problem]:
     problems = [
         problem for error in _validator(kind).iter_errors(document.value) for problem in _explain(error, document)
     ]
-    return sorted(problems, key=lambda problem: [int(part) for part in problem.where.rsplit(":", 2)[1:]])
+    return sorted(dict.fromkeys(problems), key=lambda problem: [int(part) for part in problem.where.rsplit(":", 2)[1:]])
 
 
 def check_value(value: JSON, value_schema: Mapping[str, Any]) -> list[str]:
@@ -53,18 +53,30 @@ def check_value(value: JSON, value_schema: Mapping[str, Any]) -> list[str]:
 
 
 def check_schema(value_schema: JSON) -> str:
-    """Return why this is not a JSON Schema; empty if it is one."""
+    """Return why this is not a JSON Schema of an object that we can use; empty if it is one.
+
+    References are not followed: as in a CustomResourceDefinition, a schema is written out.
+    """
     try:
-        Draft202012Validator.check_schema(value_schema)
+        Draft202012Validator.check_schema(value_schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     except SchemaError as error:
         return str(error.message)
-    return ""
+    return "$ref is not supported, write the schema out" if _refers(value_schema) else ""
+
+
+def _refers(node: JSON) -> bool:
+    if isinstance(node, Mapping):
+        own = isinstance(node.get("$ref"), str) or isinstance(node.get("$dynamicRef"), str)
+        return own or any(map(_refers, node.values()))
+    return isinstance(node, list) and any(map(_refers, node))
 
 
 def defaults(value_schema: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``value`` with the schema's defaults filled in where a property is absent, in nested objects too."""
     filled = dict(value)
-    for name, child in value_schema.get("properties", {}).items():
+    for name, child in mapping(value_schema, "properties").items():
+        if not isinstance(child, Mapping):  # true and false are schemas too
+            continue
         if name not in filled and "default" in child:
             filled[name] = child["default"]
         if isinstance(filled.get(name), Mapping) and "properties" in child:
@@ -100,10 +112,17 @@ def _explain(error: ValidationError, document: Document) -> Iterator[Problem]:
     elif error.validator == "anyOf" and all("required" in choice for choice in wanted):
         choices = " or ".join("'" + choice["required"][0] + "'" for choice in wanted)
         yield Problem(where, f"{field or 'the document'} needs {choices}")
-    elif error.validator == "not" and path[-1:] == ("validationActions",):
-        yield Problem(where, f"{field} holds both Deny and Warn", "a refusal carries its own text: choose one of them")
+    elif error.validator == "not" and "required" in wanted:
+        yield Problem(where, f"{field} cannot have '{wanted['required'][0]}' here")
     else:
-        yield Problem(where, f"{field or 'the document'}: {_short(error.message)}")
+        yield Problem(where, *_other(error, field))
+
+
+def _other(error: ValidationError, field: str) -> tuple[str, str]:
+    """Message and hint for what the validator itself says well enough, with one exception."""
+    if error.validator == "not" and field.endswith("validationActions"):
+        return f"{field} holds both Deny and Warn", "a refusal carries its own text: choose one of them"
+    return f"{field or 'the document'}: {_short(error.message)}", ""
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:

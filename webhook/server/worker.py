@@ -1,13 +1,15 @@
 """gunicorn's threaded worker, made fit for an admission webhook.
 
-What it adds: a bound on the whole time a client may take for handshake, head and body (gunicorn's threads otherwise
-wait for ever on a client that trickles); a TLS context that can change between connections; the client's name checked;
-SIGHUP reloads policies instead of the process; and a shutdown that first says "not ready", then drains.
+What it adds: no thread for a client that sends nothing, and a bound on the whole time that handshake, head and body may
+take (gunicorn's threads otherwise wait for ever on a client that trickles); a TLS context that can change between
+connections; the client's name checked; SIGHUP reloads policies instead of the process; and a shutdown that first says
+"not ready", then drains.
 """
 
 from __future__ import annotations
 
 import logging
+import selectors
 import signal
 import socket
 import ssl
@@ -15,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, cast
 
@@ -140,13 +143,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         timer.start()
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection; see ThreadWorker, whose connections know no bounds."""
+        """Accept a connection; it gets a thread once its client has sent something, and is dropped if it does not."""
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         self.nr_conns += 1
-        self.enqueue_req(Connection(self._hooks, self.cfg, client, (address, listener.getsockname())))
+        connection = Connection(self._hooks, self.cfg, client, (address, listener.getsockname()))
+        connection.timeout = time.monotonic() + HANDSHAKE_SECONDS
+        self.pending_conns.append(connection)
+        self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, connection))
 
     def handle(self, conn: Any) -> Any:
         """Serve one request of a connection, in one of the threads."""

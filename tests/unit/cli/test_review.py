@@ -53,7 +53,7 @@ def test_the_mutate_phase_judges_no_validation(world, file):
     [
         pytest.param("", "review: holds 0 documents, not one AdmissionReview", id="empty"),
         pytest.param("{", "review: the body is not JSON", id="broken-json"),
-        pytest.param("a: [", "review:1:5: not valid YAML", id="broken-yaml"),
+        pytest.param("a: [", "review:2:1: not valid YAML", id="broken-yaml"),
         pytest.param("a: 1\n---\nb: 2\n", "review: holds 2 documents", id="two-documents"),
         pytest.param("kind: Pod\n", "review: the body is not an AdmissionReview", id="another-kind"),
         pytest.param(b"a: \xff", "review: is not UTF-8: byte 3", id="not-utf-8"),

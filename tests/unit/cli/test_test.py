@@ -105,6 +105,17 @@ def test_wrong_use_and_input_is_exit_code_2(
     assert message in capsys.readouterr().err
 
 
+def test_the_problems_of_all_tests_are_told_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "no-move" / "policy.yaml").write_text(POLICY.replace("request.userInfo", "requst.userInfo"))
+    (folder / "other" / "tests").mkdir(parents=True)
+    (folder / "other" / "policy.yaml").write_text(POLICY.replace("request.userInfo", "reqest.userInfo"))
+    (folder / "other" / "tests" / "moves.yaml").write_text(SUITE)
+    assert run(["test", str(folder)]) == 2
+    told = capsys.readouterr().err
+    assert f"{folder}/no-move/policy.yaml:13:" in told
+    assert f"{folder}/other/policy.yaml:13:" in told
+
+
 def test_a_policy_that_does_not_compile_is_told_with_its_place(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

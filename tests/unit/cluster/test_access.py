@@ -186,8 +186,8 @@ class TestFailure:
         server.failing = failure(403, "cannot create resource")
         with pytest.raises(
             FactUnavailable,
-            match=r"whether alice may update virtualmachines.subresources.kubevirt.io --subresource=migrate -n prod failed"
-            r".*'create' on subjectaccessreviews.authorization.k8s.io",
+            match=r"whether alice may update virtualmachines.subresources.kubevirt.io --subresource=migrate "
+            r"-n prod failed.*'create' on subjectaccessreviews.authorization.k8s.io",
         ):
             authorizer.allows(ALICE, MIGRATE, deadline=soon())
         server.failing = None

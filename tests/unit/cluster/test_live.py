@@ -171,7 +171,7 @@ class TestRefresh:
 
     def test_an_api_server_that_fails_is_an_unavailable_fact(self, live: LiveCluster, server: Server) -> None:
         server.objects[f"{PROD_PVCS}/a"] = failure(503, "etcd is down")
-        with pytest.raises(FactUnavailable, match="reading persistentvolumeclaims again failed: .* 503: etcd is down"):
+        with pytest.raises(FactUnavailable, match=r"reading persistentvolumeclaims again failed: .* 503: etcd is down"):
             live.refresh([get("a")], soon())
 
     def test_each_read_gets_no_more_than_the_time_left(self, store: Store) -> None:

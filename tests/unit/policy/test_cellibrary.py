@@ -391,3 +391,19 @@ def test_sum_min_max_and_order_are_those_of_python(numbers: list[int]) -> None:
 def test_find_gives_what_a_search_finds(text: str, pattern: str) -> None:
     found = re.search(pattern, text)
     assert evaluate("text.find(object)", text=text, object=pattern) == (found.group() if found else "")
+
+
+ADDRESSES = st.from_regex(
+    r"(https?:)?/{0,3}([a-z]{0,3}@)?(\[[0-9a-f:.%]{0,12}\]|[a-z0-9.]{0,9})(:[0-9a-z]{0,3})?(/[ -~]{0,9})?"
+)
+
+
+@given(st.text(max_size=40) | ADDRESSES | st.from_regex(r"v?[0-9]{0,2}(\.[0-9]{0,2}){0,3}([-+][0-9a-z.]{0,5})?"))
+@pytest.mark.parametrize("kind", ["IP", "CIDR", "URL", "Semver"])
+def test_every_text_either_is_one_and_can_be_read_or_is_none_and_cannot(kind: str, text: str) -> None:
+    valid = evaluate(f"is{kind}(text)", text=text)
+    if valid:
+        assert evaluate(f"{kind.lower()}(text) == {kind.lower()}(text)", text=text) is True
+    else:
+        with pytest.raises(CelError):
+            evaluate(f"{kind.lower()}(text)", text=text)

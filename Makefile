@@ -69,6 +69,10 @@ fmt: .venv/.ready ## format and apply the safe fixes
 bench: .venv/.ready ## latency and cost of a decision beside the floor; reports, asserts nothing
 	@$(bin)/python -m tests.bench.review $(ARGS)
 
+.PHONY: docs
+docs: .venv/.ready ## write the reference pages from the code
+	@$(bin)/python docs/generate.py
+
 .PHONY: requirements
 requirements: .venv/.ready ## renew every pinned requirements file from its .in file
 	@for name in requirements requirements-dev requirements-go; do \

@@ -26,7 +26,7 @@ from webhook.kubevirt.resources import RESOURCES
 from webhook.model.decision import Decision
 from webhook.model.facts import Deadline
 from webhook.model.request import AdmissionRequest, Phase
-from webhook.policy.policyset import PolicyHolder
+from webhook.policy.policyset import PolicyHolder, PolicySet
 from webhook.settings import Settings
 from webhook.telemetry import Metrics, State
 
@@ -84,7 +84,7 @@ class Runtime:
         policies = self._holder.current
         log.info(
             "policies loaded",
-            extra={"policies": len({policy.name for policy in policies.policies}), "revision": policies.revision},
+            extra={"policies": _count(policies), "revision": policies.revision},
         )
         for notice in policies.notices:
             log.warning(notice)
@@ -167,7 +167,7 @@ class Runtime:
 
     def _policies_condition(self) -> Condition:
         policies, problem = self._holder.current, self._holder.problem
-        text = f"{len({policy.name for policy in policies.policies})} policies in force, revision {policies.revision}"
+        text = f"{_count(policies)} policies in force, revision {policies.revision}"
         if problem is not None:
             text += f"; the files on disk have {len(problem.problems)} problem(s), first: {problem.problems[0]}"
         return Condition("policies", True, text)
@@ -194,7 +194,7 @@ class Runtime:
             staleness = {resource: seconds for resource, seconds in silent.items() if seconds is not None}
         return State(
             revision=policies.revision,
-            policies=len({policy.name for policy in policies.policies}),
+            policies=_count(policies),
             policy_problem=self._holder.problem is not None,
             cache_objects=store.counts(),
             cache_staleness=staleness,
@@ -221,8 +221,12 @@ class Runtime:
         self.metrics.reloaded(ok=problem is None)
         if swapped:
             policies = self._holder.current
-            names = len({policy.name for policy in policies.policies})
-            log.info("policies reloaded", extra={"policies": names, "revision": policies.revision})
+            log.info("policies reloaded", extra={"policies": _count(policies), "revision": policies.revision})
+
+
+def _count(policies: PolicySet) -> int:
+    """How many policies; one with several bindings counts once."""
+    return len({policy.name for policy in policies.policies})
 
 
 def _from_manifests(settings: Settings) -> _Cluster:

@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TextIO
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -51,6 +59,7 @@ class Metrics:
         Args:
             resources: Values of the label ``resource`` (``virtualmachines.kubevirt.io``); all else is ``other``.
         """
+        disable_created_metrics()  # a second series for each counter, which nothing reads
         self.registry = CollectorRegistry(auto_describe=True)
         self._resources = frozenset(resources)
         self._decisions = Counter(

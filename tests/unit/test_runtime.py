@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,8 @@ def decide(runtime: Runtime, name: str = "move"):
     return request, runtime.decide(request, Phase.VALIDATE, Deadline.after(5), "d-1")
 
 
-def records(settings) -> list:
+def records(settings: Settings) -> list[Any]:
+    assert settings.audit_log is not None
     return [json.loads(line) for line in settings.audit_log.read_text().splitlines()]
 
 

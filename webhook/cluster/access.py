@@ -15,7 +15,7 @@ from typing import TypeAlias
 from webhook.cluster.client import Client
 from webhook.errors import ClusterError, FactUnavailable
 from webhook.model.facts import Attributes, Deadline
-from webhook.model.objects import JSON, mapping, value
+from webhook.model.objects import JSON, value
 from webhook.model.request import UserInfo
 
 PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -141,18 +141,21 @@ def _question(user: UserInfo, attributes: Attributes) -> _Question:
 
 
 def _review(user: UserInfo, attributes: Attributes) -> JSON:
-    spec = {
+    spec: dict[str, JSON] = {
         "user": user.username,
         "uid": user.uid,
         "groups": list(user.groups),
-        "extra": {key: list(values) for key, values in mapping(dict(user.extra)).items()},
-        "resourceAttributes": {
+        "extra": {key: list(values) for key, values in user.extra.items()},
+    }
+    if attributes.path:
+        spec["nonResourceAttributes"] = {"path": attributes.path, "verb": attributes.verb}
+    else:
+        spec["resourceAttributes"] = {
             "verb": attributes.verb,
             "group": attributes.group,
             "resource": attributes.resource,
             "subresource": attributes.subresource,
             "namespace": attributes.namespace,
             "name": attributes.name,
-        },
-    }
+        }
     return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}

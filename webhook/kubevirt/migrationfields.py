@@ -154,7 +154,7 @@ FIELDS = (
         name="unsafeMigrationOverride",
         form=Form.BOOLEAN,
         default=False,
-        summary="libvirt's own safety checks are overridden",
+        summary="The safety checks of libvirt are overridden",
     ),
     MigrationField(
         name="nodeDrainTaintKey",

@@ -134,11 +134,16 @@ def _aggregated(view: ClusterView, role: Object | None) -> list[str]:
 
 
 def rule_allows(rule: Mapping[str, Any], attributes: Attributes) -> bool:
-    """Say whether one rule grants a resource request.
+    """Say whether one rule grants a request for a resource, or for a path that is not one.
 
     ``resourceNames`` are compared with the name of the request, so they never match a create or deletecollection, which
-    have none. ``nonResourceURLs`` are never looked at.
+    have none.
     """
+    if attributes.path:
+        return _named(strings(rule, "verbs"), attributes.verb) and any(
+            url == attributes.path or (url.endswith("*") and attributes.path.startswith(url[:-1]))
+            for url in strings(rule, "nonResourceURLs")
+        )
     names = strings(rule, "resourceNames")
     return (
         _named(strings(rule, "verbs"), attributes.verb)

@@ -128,7 +128,7 @@ FACTS = (
         "It exists. Without it all other facts about it are empty.",
         lambda context: vmi_of(context) is not None,
     ),
-    Fact("vmi.phase", "string", "Its phase: Running, Succeeded, …", _text_of("status", "phase")),
+    Fact("vmi.phase", "string", "Its phase, such as Running or Succeeded.", _text_of("status", "phase")),
     Fact("vmi.node", "string", "The node it runs on.", _text_of("status", "nodeName")),
     Fact("vmi.labels", "map(string)", "Its labels.", lambda context: dict(labels_of(vmi_of(context)))),
     Fact(

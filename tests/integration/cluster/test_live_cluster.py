@@ -47,7 +47,7 @@ SOON = 15.0
 @pytest.fixture
 def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> str:
     """A namespace of the test's own."""
-    name = "cluster-" + request.node.originalname.replace("_", "-")[5:45].strip("-")
+    name = "cluster-" + str(request.node.name).replace("_", "-")[5:45].strip("-")
     if not control_plane.kubectl("get", "namespace", name).ok:
         control_plane.kubectl.must("create", "namespace", name)
     return name
@@ -111,18 +111,20 @@ def test_objects_are_listed_watched_pruned_and_indexed(control_plane: ControlPla
 
 
 def test_a_list_of_many_pages_is_whole(control_plane: ControlPlane, namespace: str) -> None:
-    count = PAGE + 50
-    items = [configmap(f"many-{number:04}", namespace) for number in range(count)]
-    manifest = {"apiVersion": "v1", "kind": "List", "items": items}
-    control_plane.kubectl.must("create", "-f", "-", manifest=manifest)
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
     with watching(control_plane.kubeconfig, CONFIGMAPS) as (live, store, client):
+        for number in range(PAGE + 50):
+            client.post(path, configmap(f"many-{number:04}", namespace))
         assert live.wait_synced(SOON)
-        assert len([name for name in within(namespace, store) if name.startswith("many-")]) == count
-        pages = list(client.pages(f"/api/v1/namespaces/{namespace}/configmaps"))
-        assert len(pages) == 2
+        eventually(lambda: "many-0549" in within(namespace, store), "the last of them")
+        watched = list(store.select(CONFIGMAPS, "namespace", namespace))
+        pages = list(client.pages(path))
+        assert [len(page.items) for page in pages] == [PAGE, 50]
         assert len({page.version for page in pages}) == 1
-    control_plane.kubectl.must("delete", "namespace", namespace, "--wait=false")
-    control_plane.kubectl.must("delete", "configmaps", "--all", "-n", namespace)
+    with watching(control_plane.kubeconfig, CONFIGMAPS) as (live, store, _):
+        assert live.wait_synced(SOON)
+        assert store.select(CONFIGMAPS, "namespace", namespace) == tuple(watched)
+    control_plane.kubectl.must("delete", "--raw", path)
 
 
 def test_a_crd_may_come_go_and_come_back_in_another_version(
@@ -201,7 +203,7 @@ def test_a_silent_api_server_makes_facts_unavailable_and_can_still_be_left(
             eventually(lambda: bool(live.problems()), "the cache to become stale")
             with pytest.raises(FactUnavailable, match="no contact with the API server about configmaps"):
                 store.list(CONFIGMAPS)
-            with pytest.raises(ClusterError, match="nothing came within 0.3 s"):
+            with pytest.raises(ClusterError, match=r"nothing came within 0.3 s"):
                 client.get("/version", timeout=0.3)
             live.stop()
 
@@ -295,7 +297,7 @@ class TestAccessReviews:
 
     def test_our_account_may_not_ask(self, control_plane: ControlPlane) -> None:
         client = connect(control_plane.kubeconfig_for("cluster-tests-nobody"))
-        with pytest.raises(FactUnavailable, match="'create' on subjectaccessreviews.authorization.k8s.io"):
+        with pytest.raises(FactUnavailable, match=r"'create' on subjectaccessreviews.authorization.k8s.io"):
             SubjectAccessReviewAuthorizer(client).allows(
                 UserInfo(username="x"), self.MIGRATE, deadline=Deadline.after(SOON)
             )
@@ -326,7 +328,7 @@ class TestConnecting:
         lines = [line for line in text.splitlines() if "certificate-authority-data" not in line]
         path.write_text("\n".join(lines))
         client = connect(path)
-        with pytest.raises(ClusterError, match="TLS failed: .*certificate verify failed"):
+        with pytest.raises(ClusterError, match=r"TLS failed: .*certificate verify failed"):
             client.get("/version")
         client.close()
 

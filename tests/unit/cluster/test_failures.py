@@ -27,7 +27,7 @@ def _made(kind: type[Exception]) -> Exception:
     if isinstance(error, urllib3.exceptions.IncompleteRead):
         error.partial, error.expected = 1, 2
     if isinstance(error, urllib3.exceptions.InvalidChunkLength):
-        error.partial, error.length = 1, b""  # type: ignore[misc]  # its text wants what its types do not tell
+        error.partial, error.length = 1, b""
     return error
 
 

@@ -122,8 +122,22 @@ def test_what_is_no_review_gets_a_clear_4xx(client, *, method, path, headers, da
         assert "/validate" in answer.json["hint"]
 
 
+def test_even_a_failure_of_the_failure_answer_shows_no_insides(runtime, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("inside")
+
+    monkeypatch.setattr(runtime, "decide", fail)
+    monkeypatch.setattr(runtime, "undecided", fail)
+    answer = create_app(runtime).test_client().post("/validate", data=body(), headers=JSON)
+    assert answer.status_code == 500
+    assert set(answer.json) == {"error", "hint"}
+    assert "inside" not in answer.text
+    assert "Traceback" not in answer.text
+    assert any(record.exc_info for record in caplog.records)
+
+
 def test_what_is_refused_is_counted_by_status(runtime, client):
-    def count():
+    def count() -> float:
         return runtime.metrics.registry.get_sample_value("migguard_review_errors_total", {"status": "415"}) or 0
 
     before = count()

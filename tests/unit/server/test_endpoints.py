@@ -2,16 +2,17 @@
 
 import json
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from tests.support.reviews import body
-from webhook.admission import failure
+from webhook.admission import failure, review
 from webhook.errors import AuditError, ReviewError
 from webhook.model.decision import Decision
 from webhook.model.facts import Deadline
 from webhook.model.request import AdmissionRequest, Phase
-from webhook.server import endpoints
 from webhook.server.endpoints import allowance, answer
 from webhook.telemetry import Metrics
 
@@ -45,7 +46,7 @@ class Service:
         self.recorded.append(decision)
 
 
-def answered(service: Service, user=PERSON) -> dict:
+def answered(service: Service, user: Mapping[str, Any] = PERSON) -> Any:
     return json.loads(answer(service, Phase.VALIDATE, body(userInfo=user), Deadline.after(5)))["response"]
 
 
@@ -104,7 +105,7 @@ def test_an_accident_before_the_request_is_known_is_a_bad_request(monkeypatch):
     def broken(_):
         raise RecursionError
 
-    monkeypatch.setattr(endpoints.review, "parse", broken)
+    monkeypatch.setattr(review, "parse", broken)
     with pytest.raises(ReviewError) as error:
         answer(Service(), Phase.VALIDATE, b"{}", Deadline.after(5))
     assert error.value.status == 400

@@ -1,0 +1,117 @@
+"""The documents say what is true: generated pages are fresh, examples load, links lead somewhere, samples run."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from webhook.admission.natives import CATALOG
+from webhook.cli.main import run
+from webhook.policy import schema
+from webhook.policy.policyset import load
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]+\]\((?!https?://|#)([^)#]+)[^)]*\)")
+
+
+def _blocks(language: str) -> list[tuple[str, str]]:
+    return [
+        (f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, block.start()) + 1}", block.group(2))
+        for path in DOCUMENTS
+        for text in [path.read_text("utf-8")]
+        for block in _BLOCK.finditer(text)
+        if block.group(1) == language
+    ]
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["facts.md", "cel.md", "settings.md"])
+def test_a_generated_page_is_fresh(name: str) -> None:
+    written = (ROOT / "docs" / "reference" / name).read_text("utf-8")
+    assert written == _generator().pages()[name], "run 'make docs' and commit what it writes"
+
+
+@pytest.mark.parametrize("block", [pytest.param(text, id=place) for place, text in _blocks("yaml")])
+def test_a_document_in_the_docs_loads_beside_the_built_in_policies(block: str, tmp_path: Path) -> None:
+    (tmp_path / "example.yaml").write_text(block)
+    assert f"apiVersion: {schema.API_VERSION}" in block
+    load([ROOT / "policies", tmp_path], CATALOG)
+
+
+@pytest.mark.parametrize("document", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS])
+def test_links_and_mentioned_files_exist(document: Path) -> None:
+    text = document.read_text("utf-8")
+    linked = [(document.parent / target).resolve() for target in _LINK.findall(text)]
+    mentioned = [
+        ROOT / name for name in re.findall(r"`((?:policies|examples|tests|webhook|docs)/[\w./-]+\.\w+)`", text)
+    ]
+    invented = {ROOT / "policies/no-migration-of-vms-on-hold/policy.yaml"}
+    assert [path for path in [*linked, *mentioned] if not path.exists() and path not in invented] == []
+
+
+def test_the_shell_blocks_of_the_policy_page_run() -> None:
+    page = (ROOT / "docs" / "write-a-policy.md").read_text("utf-8")
+    commands = [block.group(2).strip() for block in _BLOCK.finditer(page) if block.group(1) == "sh"]
+    assert [command.split()[:2] for command in commands] == [
+        [".venv/bin/migguard", "test"],
+        [".venv/bin/migguard", "review"],
+    ]
+    for command in commands:
+        arguments = [str(ROOT / word) if "/" in word else word for word in command.split()[1:]]
+        arguments = [str(ROOT / "policies") if word == "policies" else word for word in arguments]
+        assert run(arguments) == 0
+
+
+@pytest.mark.parametrize(
+    ("sample", "code"),
+    [
+        ("1-allowed", 0),
+        ("2-no-right", 1),
+        ("3-read-write-once", 1),
+        ("4-critical-post-copy", 1),
+        ("5-bandwidth-defaulted", 0),
+        ("6-too-parallel", 1),
+    ],
+)
+def test_the_sample_requests_are_decided_as_their_names_say(sample: str, code: int) -> None:
+    file = ROOT / "examples" / "requests" / f"{sample}.yaml"
+    arguments = ["review", "-f", str(file), "--policies", str(ROOT / "policies")]
+    assert run([*arguments, "--cluster", str(ROOT / "examples" / "cluster")]) == code
+
+
+def test_importing_the_offline_commands_needs_no_web_server_and_no_kubernetes_client() -> None:
+    script = (
+        "import sys, webhook.cli.review, webhook.cli.test;"
+        "print([name for name in ('flask', 'gunicorn', 'kubernetes', 'prometheus_client') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_nothing_in_the_repository_names_this_machine_or_a_package_registry() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    forbidden = re.compile(r"/root/|/home/\w|pypi\.org|files\.pythonhosted|proxy\.golang|registry\.npmjs|deb\.debian")
+    own = Path(__file__).relative_to(ROOT)
+    texts = [Path(name) for name in tracked.split("\0") if name and Path(name) != own]
+    found = [
+        str(name)
+        for name in texts
+        if (ROOT / name).is_file() and forbidden.search((ROOT / name).read_text("utf-8", errors="replace"))
+    ]
+    assert found == []

@@ -1,0 +1,169 @@
+"""Every fact, whatever the objects: the declared type or FactUnavailable, never anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.builders import (
+    CRITICAL,
+    PARAMETERS,
+    cluster_role,
+    context,
+    hyperconverged,
+    kubevirt,
+    migration_policy,
+    namespace,
+    pvc,
+    pvc_volume,
+    request,
+    role_binding,
+    user,
+    vm,
+    vmi,
+    vmim,
+)
+from webhook.errors import FactUnavailable
+from webhook.kubevirt import configchange, exposure, migrationconfig, permission, requester, volumes, workload
+from webhook.kubevirt.catalog import FACTS
+from webhook.kubevirt.resources import RESOURCES
+from webhook.model.facts import CelType
+from webhook.model.request import AdmissionRequest, Operation, UserInfo
+
+
+def is_text(found: Any) -> bool:
+    return isinstance(found, str)
+
+
+TYPES: dict[CelType, Callable[[Any], bool]] = {
+    "bool": lambda found: isinstance(found, bool),
+    "int": lambda found: type(found) is int and abs(found) < 2**63,
+    "string": is_text,
+    "list(string)": lambda found: type(found) is list and all(map(is_text, found)),
+    "list(map)": lambda found: (
+        type(found) is list and all(type(each) is dict and all(map(is_text, each)) for each in found)
+    ),
+    "map(string)": lambda found: type(found) is dict and all(map(is_text, [*found, *found.values()])),
+    "map(dyn)": lambda found: type(found) is dict and all(map(is_text, found)),
+}
+
+
+def check(asked: AdmissionRequest, *objects: dict[str, Any], parameters: Any = None) -> None:
+    found = context(asked, *objects, parameters=parameters)
+    for name, fact in FACTS.items():
+        try:
+            value = fact.resolve(found)
+        except FactUnavailable:
+            continue
+        assert TYPES[fact.cel_type](value), f"{name} is {value!r}, not {fact.cel_type}"
+
+
+NAMES = st.sampled_from(
+    [
+        *(
+            "metadata",
+            "name",
+            "namespace",
+            "labels",
+            "annotations",
+            "spec",
+            "status",
+            "selectors",
+            "volumes",
+            "template",
+        ),
+        *(
+            "vmiName",
+            "configuration",
+            "migrations",
+            "liveMigrationConfig",
+            "virtualization",
+            "allowPostCopy",
+            "network",
+        ),
+        *("bandwidthPerMigration", "experimental", "persistentVolumeClaim", "claimName", "volumeStatus", "conditions"),
+        *("virtualMachineInstanceSelector", "namespaceSelector", "apiVersion", "kind", "a", "migguard.io/critical"),
+        *("kubevirt.kubevirt.io/jsonpatch", "migratedVolumes", "domain", "memory", "guest", "phase", "hostDisk"),
+    ]
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.sampled_from(["true", "prod", "db", "[]"])
+)
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=20
+)
+OBJECTS = st.none() | st.dictionaries(NAMES, JSON, max_size=5) | JSON
+CLUSTER = (
+    vmi(labels=CRITICAL, volumes=[pvc_volume()]),
+    vm(template_labels=CRITICAL),
+    vmim(),
+    pvc(),
+    namespace(labels=CRITICAL),
+    kubevirt({"allowPostCopy": True}),
+    hyperconverged({"allowPostCopy": True}),
+    migration_policy(selectors={}),
+    cluster_role(),
+    role_binding("b", "prod", user("alice")),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(RESOURCES), st.sampled_from(Operation), OBJECTS, OBJECTS, st.text(max_size=8))
+def test_no_request_breaks_a_fact(watched: Any, operation: Operation, old: Any, new: Any, username: str) -> None:
+    check(request(watched, operation, old=old, new=new, by=UserInfo(username=username)), *CLUSTER)
+
+
+GOOD = {watched.kind: watched for watched in RESOURCES}
+
+
+@st.composite
+def mangled(draw: st.DrawFn) -> dict[str, Any]:
+    """A good object of which some part is replaced by arbitrary JSON."""
+    found = draw(st.sampled_from(CLUSTER))
+
+    def mangle(node: Any) -> Any:
+        if isinstance(node, dict) and node:
+            key = draw(st.sampled_from(sorted(node)))
+            return {**node, key: mangle(node[key])}
+        return draw(JSON)
+
+    result = mangle({key: item for key, item in found.items() if key not in {"kind", "apiVersion"}})
+    return {**result, "kind": found["kind"], "apiVersion": found["apiVersion"]}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(mangled(), max_size=4), mangled(), mangled(), st.sampled_from(Operation))
+def test_no_cluster_state_breaks_a_fact(
+    objects: list[dict[str, Any]], old: dict[str, Any], new: dict[str, Any], operation: Operation
+) -> None:
+    check(request(GOOD[new["kind"]], operation, old=old, new=new), *CLUSTER, *objects)
+
+
+@pytest.mark.parametrize("parameters", [{}, dict.fromkeys(PARAMETERS), dict.fromkeys(PARAMETERS, 7)])
+@pytest.mark.parametrize("watched", RESOURCES, ids=lambda watched: watched.kind)
+def test_no_parameters_break_a_fact(watched: Any, parameters: dict[str, Any]) -> None:
+    check(request(watched, Operation.CREATE, new=CLUSTER[0]), *CLUSTER, parameters=parameters)
+
+
+def test_every_topic_is_in_the_catalogue_and_no_name_is_taken_twice() -> None:
+    topics = (requester, permission, workload, volumes, migrationconfig, configchange, exposure)
+    names = [fact.name for topic in topics for fact in topic.FACTS]
+    assert sorted(names) == sorted(FACTS)
+    assert len(set(names)) == len(names)
+
+
+def test_every_fact_is_documented_and_dotted() -> None:
+    for name, fact in FACTS.items():
+        assert fact.name == name
+        assert "." in name
+        assert fact.summary[0].isupper()
+        assert fact.summary.endswith(".")

@@ -118,7 +118,7 @@ def _show(path: Path, address: str) -> None:
         status = validated["status"]
         webhook = "migrations" if request["kind"]["group"] == "kubevirt.io" else "configuration"
         click.secho(
-            f'Error from server ({status["reason"]}): admission webhook "people.{webhook}.migguard.io" '
+            f'Error from server ({status["reason"]}): admission webhook "people.{webhook}.validate.migguard.io" '
             f"denied the request: {status['message']}",
             fg="red",
         )

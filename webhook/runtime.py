@@ -68,7 +68,7 @@ class Runtime:
         self._settings = settings
         self._clock = clock
         self._stopping = threading.Event()
-        self._wake = threading.Event()
+        self._reload_asked = False
         self._follower = threading.Thread(target=self._follow, name="policies", daemon=True)
         self._draining = False
         self._holder = PolicyHolder(settings.policies, CATALOG)
@@ -98,7 +98,6 @@ class Runtime:
     def stop(self) -> None:
         """Stop all threads and close the audit log."""
         self._stopping.set()
-        self._wake.set()
         if self._follower.is_alive():
             self._follower.join(timeout=5)
         if self._cluster.live is not None:
@@ -106,8 +105,9 @@ class Runtime:
         self._audit.close()
 
     def reload_soon(self) -> None:
-        """Load the policies anew even if no file looks changed. Safe in a signal handler."""
-        self._wake.set()
+        """Load the policies anew within a second, even if no file looks changed."""
+        # Called from a signal handler: no lock, not even an Event's, or a second signal in the first could deadlock.
+        self._reload_asked = True
 
     # Deciding
 
@@ -205,14 +205,15 @@ class Runtime:
     def _follow(self) -> None:
         """Reload policies when they change or when asked to, and tell when readiness changes."""
         was_ready: bool | None = None
-        while not self._stopping.is_set():
+        while True:
             blocking = [f"{one.name}: {one.message}" for one in self.conditions() if not one.ok]
             if was_ready != (not blocking):
                 was_ready = not blocking
                 log.info("ready" if was_ready else "not ready", extra={"reasons": blocking} if blocking else None)
-            asked = self._wake.wait(FOLLOW_SECONDS)
-            self._wake.clear()
-            if not self._stopping.is_set() and (asked or self._holder.changed()):
+            if self._stopping.wait(FOLLOW_SECONDS):
+                return
+            asked, self._reload_asked = self._reload_asked, False
+            if asked or self._holder.changed():
                 self._reload()
 
     def _reload(self) -> None:

@@ -59,7 +59,8 @@ class Metrics:
         Args:
             resources: Values of the label ``resource`` (``virtualmachines.kubevirt.io``); all else is ``other``.
         """
-        disable_created_metrics()  # a second series for each counter, which nothing reads
+        # Without this each counter has a second series with its time of creation, which nothing reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library types only some functions
         self.registry = CollectorRegistry(auto_describe=True)
         self._resources = frozenset(resources)
         self._decisions = Counter(

@@ -1,41 +1,14 @@
-"""Running migguard: policies edited on disk, outages of either side, and the records that are left."""
+"""Running migguard: outages of either side, and the records that are left."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.objects import evacuation, vmim
 from tests.e2e.scene import Configuration, Scene, allowed, refused
 from tests.support.kubectl import Kubectl
-from tests.support.process import until
-
-TICKET_POLICY = """\
-apiVersion: migguard.io/v1alpha1
-kind: GuardPolicy
-metadata:
-  name: ticket-required
-  annotations:
-    migguard.io/title: A migration names its ticket
-    migguard.io/severity: low
-spec:
-  matchConstraints:
-    namespaceSelector: {matchLabels: {team: NAMESPACE}}
-    resourceRules:
-      - apiGroups: [kubevirt.io]
-        apiVersions: ["*"]
-        operations: [CREATE]
-        resources: [virtualmachineinstancemigrations]
-  origins: [User]
-  validations:
-    - expression: has(object.metadata.annotations) && 'example.com/ticket' in object.metadata.annotations
-      message: the migration names no ticket
-      remediation: set the annotation example.com/ticket
-"""
 
 
 @pytest.fixture
@@ -43,51 +16,6 @@ def alice(scene: Scene) -> Kubectl:
     """Somebody to whom the role is bound."""
     scene.bind("kubevirt.io:migrate", user="alice")
     return scene.person("alice")
-
-
-@pytest.fixture
-def own_policy(scene: Scene) -> Iterator[Path]:
-    """Where a test may write a policy of its own, in the directory that migguard watches."""
-    folder = scene.webhook.policies / "ticket-required"
-    folder.mkdir()
-    yield folder / "policy.yaml"
-    shutil.rmtree(folder)
-
-
-def test_a_policy_edited_on_disk_takes_effect_without_restart(scene: Scene, alice: Kubectl, own_policy: Path) -> None:
-    create = ("create", "-f", "-")
-    move = vmim("move", scene.vm("web"))
-    allowed(alice.create(move, "--dry-run=server"))
-
-    own_policy.write_text(TICKET_POLICY.replace("NAMESPACE", scene.namespace))
-    scene.wait_until_refused(alice, *create, manifest=move)
-    message = refused(alice.create(move))
-    assert "ticket-required" in message
-    assert "the migration names no ticket" in message
-    assert "set the annotation example.com/ticket" in message
-
-    move["metadata"]["annotations"] = {"example.com/ticket": "OPS-1"}
-    allowed(alice.create(move))
-
-
-def test_a_broken_edit_keeps_the_last_good_policies(scene: Scene, alice: Kubectl, own_policy: Path) -> None:
-    create = ("create", "-f", "-")
-    move = vmim("move", scene.vm("web"))
-    good = TICKET_POLICY.replace("NAMESPACE", scene.namespace)
-    own_policy.write_text(good)
-    scene.wait_until_refused(alice, *create, manifest=move)
-
-    own_policy.write_text(good.replace("has(object.metadata.annotations)", "has(object.metadata.annotations"))
-    until(lambda: f"{own_policy}:" in scene.webhook.log, seconds=20, what="the log names the broken file")
-    assert "the migration names no ticket" in refused(alice.create(move))
-    assert scene.webhook.ready()
-
-    own_policy.write_text(good.replace("names no ticket", "lacks a ticket"))
-    until(
-        lambda: "lacks a ticket" in alice.create(move, "--dry-run=server").stderr,
-        seconds=20,
-        what="the mended policy is in force",
-    )
 
 
 def test_while_migguard_is_stopped_people_are_refused_and_drains_pass(scene: Scene, alice: Kubectl) -> None:

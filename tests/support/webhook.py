@@ -23,6 +23,8 @@ REGISTRATION = ROOT / "examples" / "webhook-configuration.yaml"
 _MIGGUARD = Path(sys.executable).with_name("migguard")
 _GROUPS = ("system:serviceaccounts", "system:serviceaccounts:migguard")
 
+_RELOADED = "policies reloaded"
+
 _PROBE = """\
 apiVersion: kubevirt.io/v1
 kind: VirtualMachineInstanceMigration
@@ -73,6 +75,30 @@ class Webhook:
         """Whether ``/readyz`` answers 200."""
         code, self._readiness = self.get("/readyz")
         return code == 200
+
+    @contextmanager
+    def edited(self, path: str, text: str) -> Iterator[None]:
+        """While the block runs, a file below ``policies`` has this text, and migguard has loaded it."""
+        file = self.policies / path
+        before = file.read_text() if file.exists() else None
+        self.edit(path, text)
+        try:
+            yield
+        finally:
+            self.edit(path, before)
+
+    def edit(self, path: str, text: str | None) -> None:
+        """Give a file below ``policies`` this text, or with None delete it, and wait until migguard has loaded it."""
+        file = self.policies / path
+        reloads = self.log.count(_RELOADED)
+        if text is None:
+            file.unlink()
+        else:
+            file.parent.mkdir(exist_ok=True)
+            scratch = self._state / "edited"  # renamed into place, so that nobody reads half a file
+            scratch.write_text(text)
+            scratch.replace(file)
+        until(lambda: self.log.count(_RELOADED) > reloads, seconds=20, what=f"migguard loads {file}")
 
     def get(self, path: str) -> tuple[int, str]:
         """GET a path of the health listener; status 0 where nobody answers."""

@@ -129,6 +129,17 @@ def test_a_broken_policy_leaves_the_last_good_set_in_force_and_shows(runtime, se
     assert any("last good policy set" in record.getMessage() for record in caplog.records)
 
 
+def test_policies_that_vanish_leave_the_last_set_in_force_until_they_are_back(runtime, settings, tmp_path):
+    runtime.start()
+    settings.policies[0].rename(tmp_path / "away")
+    until_reloaded(runtime, "error")
+    assert not decide(runtime, "forbidden")[1].allowed
+    (tmp_path / "away").rename(settings.policies[0])
+    (settings.policies[0] / "policy.yaml").write_text(POLICY.replace("'forbidden'", "'other-name'"))
+    until_reloaded(runtime, "success")
+    assert decide(runtime, "forbidden")[1].allowed
+
+
 def test_policies_are_loaded_anew_when_asked_though_nothing_changed(runtime):
     runtime.start()
     runtime.reload_soon()

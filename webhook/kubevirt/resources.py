@@ -26,6 +26,21 @@ NODE_CPU_LABELS = ("cpu-model-migration.node.kubevirt.io/", "cpu-model.node.kube
 """Node labels by which nodes are found; the hundreds of CPU feature labels are kept but not indexed."""
 
 
+UNINDEXED_LABELS = frozenset(
+    {
+        "kubevirt.io/created-by",
+        "kubevirt.io/domain",
+        "kubevirt.io/migrationJobUID",
+        "kubevirt.io/migrationTargetNodeName",
+        "kubevirt.io/nodeName",
+        "kubevirt.io/vm",
+        "vm.kubevirt.io/name",
+        "vmi.kubevirt.io/id",
+    }
+)
+"""Labels that name one VM, node or migration: nobody looks up VMs by them, and an index entry for each costs memory."""
+
+
 def label_pair(key: str, wanted: str) -> str:
     """Return the index key of a label."""
     return f"{key}={wanted}"
@@ -34,7 +49,9 @@ def label_pair(key: str, wanted: str) -> str:
 def _pairs(labels: object) -> list[str]:
     if not isinstance(labels, dict):
         return []
-    return [label_pair(key, item) for key, item in labels.items() if isinstance(item, str)]
+    return [
+        label_pair(key, item) for key, item in labels.items() if isinstance(item, str) and key not in UNINDEXED_LABELS
+    ]
 
 
 def _label_pairs(found: Object) -> Sequence[str]:
@@ -113,25 +130,13 @@ VMI = WatchedResource(
     namespaced=True,
     keep=(
         'metadata.annotations["kubevirt.io/allow-pod-bridge-network-live-migration"]',
-        'metadata.annotations["kubevirt.io/create-migration-target"]',
-        'metadata.annotations["kubevirt.io/eviction-source"]',
-        "metadata.creationTimestamp",
-        "metadata.ownerReferences[].controller",
-        "metadata.ownerReferences[].kind",
-        "metadata.ownerReferences[].name",
         "spec.domain.cpu.cores",
         "spec.domain.cpu.features",
         "spec.domain.cpu.model",
         "spec.domain.cpu.sockets",
         "spec.domain.cpu.threads",
-        "spec.domain.devices.disks[].cdrom.readonly",
-        "spec.domain.devices.disks[].name",
-        "spec.domain.devices.filesystems[].name",
-        "spec.domain.devices.filesystems[].virtiofs",
         "spec.domain.devices.gpus[].deviceName",
-        "spec.domain.devices.gpus[].name",
         "spec.domain.devices.hostDevices[].deviceName",
-        "spec.domain.devices.hostDevices[].name",
         "spec.domain.devices.interfaces[].binding.name",
         "spec.domain.devices.interfaces[].bridge",
         "spec.domain.devices.interfaces[].masquerade",
@@ -146,7 +151,6 @@ VMI = WatchedResource(
         "spec.domain.resources.overcommitGuestOverhead",
         "spec.domain.resources.requests.memory",
         "spec.evictionStrategy",
-        "spec.networks[].multus.networkName",
         "spec.networks[].name",
         "spec.networks[].pod",
         "spec.nodeSelector",
@@ -207,13 +211,7 @@ VM = WatchedResource(
     GroupVersionResource("kubevirt.io", "v1", "virtualmachines"),
     "VirtualMachine",
     namespaced=True,
-    keep=(
-        "spec.runStrategy",
-        "spec.running",
-        "spec.template.metadata.labels",
-        "spec.template.spec.evictionStrategy",
-        "spec.updateVolumesStrategy",
-    ),
+    keep=("spec.template.metadata.labels",),
     indexes=(Index("templateLabel", _template_label_pairs),),
 )
 
@@ -222,7 +220,10 @@ VMIM = WatchedResource(
     "VirtualMachineInstanceMigration",
     namespaced=True,
     keep=(
-        "metadata.annotations",
+        'metadata.annotations["kubevirt.io/evacuationMigration"]',
+        'metadata.annotations["kubevirt.io/workloadUpdateMigration"]',
+        'metadata.annotations["migguard.io/origin"]',
+        'metadata.annotations["migguard.io/requested-by"]',
         "metadata.creationTimestamp",
         "metadata.deletionTimestamp",
         "spec",
@@ -249,14 +250,15 @@ PVC = WatchedResource(
     GroupVersionResource("", "v1", "persistentvolumeclaims"),
     "PersistentVolumeClaim",
     namespaced=True,
-    keep=("spec.accessModes", "spec.storageClassName", "spec.volumeMode", "status.phase"),
+    keep=("spec.accessModes", "spec.storageClassName", "spec.volumeMode"),
 )
 
 DATA_VOLUME = WatchedResource(
     GroupVersionResource("cdi.kubevirt.io", "v1beta1", "datavolumes"),
     "DataVolume",
     namespaced=True,
-    keep=("status.phase",),
+    # Which access modes a DataVolume has is known from its PersistentVolumeClaim alone.
+    keep=(),
 )
 
 MIGRATION_POLICY = WatchedResource(
@@ -270,14 +272,18 @@ HYPERCONVERGED = WatchedResource(
     GroupVersionResource("hco.kubevirt.io", "v1beta1", "hyperconvergeds"),
     "HyperConverged",
     namespaced=True,
-    keep=("metadata.annotations", "spec", "status.infrastructureHighlyAvailable"),
+    keep=(
+        'metadata.annotations["kubevirt.kubevirt.io/jsonpatch"]',
+        "spec",
+        "status.infrastructureHighlyAvailable",
+    ),
 )
 
 KUBEVIRT = WatchedResource(
     GroupVersionResource("kubevirt.io", "v1", "kubevirts"),
     "KubeVirt",
     namespaced=True,
-    keep=("metadata.annotations", "metadata.ownerReferences", "spec", "status.observedKubeVirtVersion", "status.phase"),
+    keep=("spec", "status.observedKubeVirtVersion", "status.phase"),
 )
 
 NAMESPACE = WatchedResource(

@@ -160,10 +160,10 @@ class _Reader:
         count, height = 1, 0
         while not self._loader.check_event(yaml.MappingEndEvent):
             key = self._loader.get_event()
-            item = self._child(str(key.value) if isinstance(key, yaml.ScalarEvent) else "?", depth)
-            count, height = count + item.count, max(height, item.height + 1)
             if not isinstance(key, yaml.ScalarEvent):
                 raise UnparsableError("a key must be a text", _place(key), "quote it")
+            item = self._child(str(key.value), depth)
+            count, height = count + item.count, max(height, item.height + 1)
             if self._tag(key) == _MERGE:
                 merged = {**_merge(key, item.value), **merged}
             elif key.value in own:

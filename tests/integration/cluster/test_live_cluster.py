@@ -18,7 +18,7 @@ from webhook.cluster.client import PAGE, Client, connect
 from webhook.cluster.failures import StatusError
 from webhook.cluster.live import LiveCluster
 from webhook.cluster.store import Store
-from webhook.cluster.watch import State
+from webhook.cluster.watch import State, Watch
 from webhook.errors import ClusterError, FactUnavailable
 from webhook.model.facts import Attributes, Deadline, Index, Read, WatchedResource
 from webhook.model.objects import GroupVersionResource, labels_of, name_of, namespace_of
@@ -173,6 +173,25 @@ def _install_widgets(control_plane: ControlPlane, version: str) -> None:
     }
     control_plane.kubectl.must("create", "-f", "-", manifest=crd)
     control_plane.kubectl.must("wait", "--for=condition=Established", "crd/widgets.cluster-tests.example")
+
+
+def test_a_version_from_long_ago_leads_to_a_new_list(control_plane: ControlPlane, namespace: str) -> None:
+    control_plane.kubectl("create", "-f", "-", manifest=configmap("old", namespace))
+    client = connect(control_plane.kubeconfig)
+    store = Store([CONFIGMAPS])
+    stopping = threading.Event()
+    watch = Watch(client, CONFIGMAPS, store, stopping=stopping)
+    watch._version = "1"  # as if it had been cut off for hours
+    thread = threading.Thread(target=watch.run)
+    thread.start()
+    try:
+        assert watch.settled.wait(SOON)
+        assert "old" in within(namespace, store)
+        eventually(lambda: watch.status.state is State.WATCHING, "the watch after the list")
+    finally:
+        stopping.set()
+        client.close()
+        thread.join(SOON)
 
 
 def test_a_restart_of_the_api_server_is_survived_without_missing_anything(
@@ -338,4 +357,21 @@ class TestConnecting:
         client = connect(path)
         with pytest.raises(ClusterError, match=r"https://127.0.0.1:1: GET /version: cannot connect: .*refused"):
             client.get("/version")
+        client.close()
+
+    def test_from_within_a_pod(
+        self, control_plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The kubelet gives a pod its service account in files, and the address in the environment."""
+        kubectl = control_plane.kubectl.within(namespace)
+        kubectl("create", "serviceaccount", "pod")
+        (tmp_path / "token").write_text(kubectl.must("create", "token", "pod").strip())
+        (tmp_path / "ca.crt").write_bytes(control_plane.authority.pem)
+        monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+        monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", control_plane.url.rpartition(":")[2])
+        client = connect()
+        with pytest.raises(StatusError, match=f'403.*User "system:serviceaccount:{namespace}:pod" cannot list'):
+            client.get("/api/v1/nodes")
         client.close()

@@ -86,6 +86,15 @@ class TestQuestion:
             },
         }
 
+    def test_a_path_that_is_no_resource_is_asked_for_as_such(
+        self, authorizer: SubjectAccessReviewAuthorizer, server: Server
+    ) -> None:
+        asked = Attributes(verb="get", group="", resource="", path="/metrics")
+        assert authorizer.allows(ALICE, asked, deadline=soon())
+        spec = server.asked[0].body["spec"]
+        assert spec["nonResourceAttributes"] == {"path": "/metrics", "verb": "get"}
+        assert "resourceAttributes" not in spec
+
     @pytest.mark.parametrize(
         ("allowed", "status", "expected"),
         [

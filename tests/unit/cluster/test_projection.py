@@ -81,9 +81,33 @@ def test_repeated_strings_are_held_once() -> None:
     assert next(iter(first["spec"])) is next(iter(second["spec"]))
 
 
+def test_equal_parts_are_held_once() -> None:
+    projection = Projection(("spec.volumes[].name",))
+    first, second = (
+        projection.prune({**json.loads(json.dumps(POD)), "metadata": {"name": name}}) for name in ("a", "b")
+    )
+    assert first["spec"] is second["spec"]
+    assert first["metadata"] is not second["metadata"]
+
+
+@pytest.mark.parametrize("values", [(1, True, 1.0), (0, False, None, "", [], {}), ([[]], [{}])])
+def test_parts_that_python_takes_for_equal_stay_apart(values: tuple[object, ...]) -> None:
+    projection = Projection(("spec",))
+    pruned = [projection.prune({"spec": {"field": item}})["spec"]["field"] for item in values]
+    assert [(type(item), item) for item in pruned] == [(type(item), item) for item in values]
+
+
+def test_what_is_remembered_for_sharing_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.cluster.projection._PARTS", 10)
+    projection = Projection(("spec",))
+    objects = [{"metadata": {"name": f"a{number}"}, "spec": {"list": [number % 3]}} for number in range(100)]
+    assert [projection.prune(obj) for obj in objects] == objects
+    assert len(projection._parts) <= 10
+
+
 def test_what_is_kept_shares_nothing_with_the_object() -> None:
     source = json.loads(json.dumps(POD))
-    pruned = Projection(("spec",)).prune(source)
+    pruned = Projection(("spec", "metadata.uid")).prune(source)
     source["spec"]["volumes"].clear()
     source["metadata"]["labels"]["app"] = "changed"
     assert pruned == {**IDENTITY, "spec": POD["spec"]}
@@ -104,6 +128,7 @@ PATHS = st.lists(
 @given(JSON, PATHS)
 def test_any_json_is_pruned_and_pruning_twice_is_pruning_once(node: object, keep: tuple[str, ...]) -> None:
     projection = Projection(keep)
+    projection.prune({"metadata": {"labels": {"name": [1, True, None]}}, "spec": {"volumes": [{}]}})
     once = projection.prune(node)  # type: ignore[arg-type]  # anything may come from a broken server
     assert isinstance(once, dict)
     assert projection.prune(once) == once

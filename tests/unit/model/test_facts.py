@@ -72,7 +72,7 @@ def _context(**fields: Any) -> FactContext:
         ),
         (Attributes(verb="get", group="", resource="", path="/healthz"), "get /healthz"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=["all namespaces", "one object", "subresource", "path"],
 )
 def test_a_question_is_worded_as_for_kubectl_auth_can_i(attributes: Attributes, words: str) -> None:
     assert str(attributes) == words

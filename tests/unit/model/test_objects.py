@@ -19,13 +19,29 @@ OBJECT = {
     },
     "spec": {"list": ["a", 1, None, {"b": 2}], "text": "t", "null": None, "number": 4},
 }
-ODD = [None, 1, 1.5, True, "text", [], [[]], {}, {"metadata": None}, {"metadata": []}, {"metadata": {"labels": "x"}}]
+ODD: list[object] = [
+    None,
+    1,
+    1.5,
+    True,
+    "text",
+    [],
+    [[]],
+    {},
+    {"metadata": None},
+    {"metadata": []},
+    {"metadata": {"labels": "x"}},
+]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["metadata", "labels", "name", "spec"]), inner),
     max_leaves=10,
 )
+
+
+def _dotted(value: object) -> str:
+    return ".".join(value) if isinstance(value, tuple) else repr(value)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +54,7 @@ json_values = st.recursive(
         (("spec", "list", "0"), None),
         (("absent", "deeper"), None),
     ],
-    ids=".".join,
+    ids=_dotted,
 )
 def test_value_is_what_stands_at_a_path(path: tuple[str, ...], found: object) -> None:
     assert objects.value(OBJECT, *path) == found
@@ -61,7 +77,7 @@ def test_each_reader_returns_what_is_of_its_type() -> None:
     assert objects.reference(OBJECT) == ObjectRef("VirtualMachine", "prod", "db")
 
 
-@pytest.mark.parametrize("path", [("spec", "text"), ("spec", "number"), ("spec", "null"), ("absent",)], ids=".".join)
+@pytest.mark.parametrize("path", [("spec", "text"), ("spec", "number"), ("spec", "null"), ("absent",)], ids=_dotted)
 def test_a_mapping_or_list_that_is_something_else_is_empty(path: tuple[str, ...]) -> None:
     assert objects.mapping(OBJECT, *path) == {}
     assert list(objects.items(OBJECT, *path)) == []
@@ -69,7 +85,7 @@ def test_a_mapping_or_list_that_is_something_else_is_empty(path: tuple[str, ...]
     assert list(objects.strings(OBJECT, *path)) == []
 
 
-@pytest.mark.parametrize("path", [("spec", "list"), ("spec", "number"), ("spec", "null"), ("absent",)], ids=".".join)
+@pytest.mark.parametrize("path", [("spec", "list"), ("spec", "number"), ("spec", "null"), ("absent",)], ids=_dotted)
 def test_a_text_that_is_something_else_is_empty(path: tuple[str, ...]) -> None:
     assert objects.text(OBJECT, *path) == ""
 
@@ -107,7 +123,10 @@ def test_messages_call_things_as_kubectl_does(named: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "version"),
-    [(GroupVersionKind("kubevirt.io", "v1", "VirtualMachine"), "kubevirt.io/v1"), (GroupVersionKind("", "v1", "Pod"), "v1")],
+    [
+        (GroupVersionKind("kubevirt.io", "v1", "VirtualMachine"), "kubevirt.io/v1"),
+        (GroupVersionKind("", "v1", "Pod"), "v1"),
+    ],
 )
 def test_the_api_version_of_the_core_group_is_just_its_version(kind: GroupVersionKind, version: str) -> None:
     assert kind.api_version == version

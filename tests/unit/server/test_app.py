@@ -130,6 +130,7 @@ def test_even_a_failure_of_the_failure_answer_shows_no_insides(runtime, monkeypa
     monkeypatch.setattr(runtime, "undecided", fail)
     answer = create_app(runtime).test_client().post("/validate", data=body(), headers=JSON)
     assert answer.status_code == 500
+    assert answer.json is not None
     assert set(answer.json) == {"error", "hint"}
     assert "inside" not in answer.text
     assert "Traceback" not in answer.text

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.workers.gthread import ThreadWorker
 
 from webhook.certs.authority import ensure
 from webhook.certs.files import ServingCertificate, TLSFiles
@@ -79,6 +80,17 @@ def test_waiting_is_never_for_ever(hooks, pair):
     assert served.gettimeout() == worker.SEND_SECONDS
     served.setblocking(False)
     assert served.gettimeout() == 0
+    served.close()
+    client.close()
+
+
+def test_each_request_of_a_kept_connection_has_its_own_time(hooks, pair, monkeypatch):
+    served, client = shaken(hooks, pair)
+    served.deadline = time.monotonic() - 60
+    seen: list[float] = []
+    monkeypatch.setattr(ThreadWorker, "handle", lambda _self, conn: seen.append(conn.sock.deadline))
+    worker.Worker.handle(worker.Worker.__new__(worker.Worker), SimpleNamespace(sock=served))
+    assert seen[0] == pytest.approx(time.monotonic() + worker.REQUEST_SECONDS, abs=5)
     served.close()
     client.close()
 

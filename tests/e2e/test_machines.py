@@ -135,6 +135,23 @@ def test_a_drain_passes_where_a_person_is_refused(scene: Scene, alice: Kubectl) 
     assert not scene.exists("vmim", migration)
 
 
+def test_a_workload_update_passes_and_is_recorded_as_such(scene: Scene) -> None:
+    wanted = evacuation(scene.vm("db", access_mode="ReadWriteOnce"), "node-a")
+    wanted["metadata"] |= {
+        "generateName": "kubevirt-workload-update-",
+        "annotations": {"kubevirt.io/workloadUpdateMigration": ""},
+    }
+    allowed(scene.controller("kubevirt-controller").create(wanted))
+    records = scene.webhook.records(namespace=scene.namespace, operation="CREATE")
+    assert {record["origin"] for record in records} == {"WorkloadUpdate"}
+
+
+def test_the_marks_of_a_drain_help_no_person(scene: Scene) -> None:
+    wanted = evacuation(scene.vm("web"), "node-a")
+    scene.bind("admin", user="bob")
+    refused(scene.person("bob").create(wanted))
+
+
 def test_the_namespace_controller_cleans_up(scene: Scene) -> None:
     scene.admin.must("create", "-f", "-", manifest=vmim("move", scene.vm("web")))
     allowed(scene.controller("namespace-controller", namespace="kube-system")("delete", "vmim", "move"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -36,6 +37,21 @@ def test_while_migguard_is_stopped_people_are_refused_and_drains_pass(scene: Sce
         allowed(scene.controller("namespace-controller", namespace="kube-system")("delete", "vmim", "before"))
     finally:
         scene.webhook.start()
+    allowed(alice.create(vmim("move", vm)))
+
+
+def test_while_migguard_hangs_people_are_refused_and_drains_pass_when_their_time_is_up(
+    scene: Scene, alice: Kubectl
+) -> None:
+    vm = scene.vm("web")
+    with scene.webhook.paused():
+        answer = alice.create(vmim("move", vm))
+        assert not answer.ok
+        assert 'failed calling webhook "people.migrations.mutate.migguard.io"' in answer.stderr
+        assert "deadline exceeded" in answer.stderr
+        started = time.monotonic()
+        allowed(scene.controller("kubevirt-controller").create(evacuation(vm, "node-a")))
+        assert time.monotonic() - started < 15  # the time-outs of both webhooks, 5 s each, and kubectl's own start
     allowed(alice.create(vmim("move", vm)))
 
 

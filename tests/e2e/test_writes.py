@@ -66,6 +66,13 @@ def test_patch(move: str, alice: Kubectl, bob: Kubectl, version: str) -> None:
     allowed(alice(*patch))
 
 
+def test_replace(scene: Scene, move: str, alice: Kubectl, bob: Kubectl) -> None:
+    wanted = scene.admin.read("vmim", move)
+    wanted["metadata"]["labels"] = {"team": "a"}
+    refused(bob("replace", "-f", "-", manifest=wanted))
+    allowed(alice("replace", "-f", "-", manifest=wanted))
+
+
 def test_label_and_annotate(move: str, alice: Kubectl, bob: Kubectl) -> None:
     refused(bob("label", "vmim", move, "team=a"))
     refused(bob("annotate", "vmim", move, "note=a"))

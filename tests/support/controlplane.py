@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
 import ssl
 import subprocess
 import urllib.error
@@ -127,8 +126,8 @@ class ControlPlane:
                 process.stop()
 
     def stop_apiserver(self) -> None:
-        """End the kube-apiserver; etcd keeps the objects."""
-        self._running().stop()
+        """End the kube-apiserver at once (in good order it would wait for its watches); etcd keeps the objects."""
+        self._running().kill()
 
     def start_apiserver(self) -> None:
         """Start the kube-apiserver again on the same port and wait until it is ready."""
@@ -142,11 +141,8 @@ class ControlPlane:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the kube-apiserver's clock: connections stay open and nothing answers."""
-        self._running().signal(signal.SIGSTOP)
-        try:
+        with self._running().paused():
             yield
-        finally:
-            self._running().signal(signal.SIGCONT)
 
     def ready(self) -> bool:
         """Whether ``/readyz`` answers 200."""

@@ -13,7 +13,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -104,14 +105,28 @@ class Process:
             popen.kill()
             popen.wait()
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        os.kill(self.pid, number)
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop its clock and its children's while the block runs: connections stay open and nothing answers."""
+        family = _family(self.pid)
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in family:
+                os.kill(pid, signal.SIGCONT)
 
     def tail(self, lines: int = 40) -> str:
         """The last lines of its log."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all below it."""
+    children = [int(word) for each in Path(f"/proc/{pid}/task").glob("*/children") for word in each.read_text().split()]
+    return [pid, *(one for child in children for one in _family(child))]
 
 
 def _become(starter: int, command: list[str]) -> None:

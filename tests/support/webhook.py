@@ -71,6 +71,12 @@ class Webhook:
         self._process.kill()
         until(lambda: self.get("/healthz")[0] == 0, seconds=20, what="the workers end after the crash")
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop its clock while the block runs: connections are accepted and nothing answers."""
+        with self._process.paused():
+            yield
+
     def ready(self) -> bool:
         """Whether ``/readyz`` answers 200."""
         code, self._readiness = self.get("/readyz")

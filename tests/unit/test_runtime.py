@@ -5,16 +5,21 @@ import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.support.reviews import POLICY, body, small_world
+from webhook.admission.pipeline import World
 from webhook.admission.review import parse
+from webhook.cluster.store import Store
 from webhook.errors import AuditError, InputError, PolicyError
+from webhook.kubevirt.rbac import RBACAuthorizer
+from webhook.kubevirt.resources import RESOURCES
 from webhook.model.facts import Deadline
 from webhook.model.request import Phase
-from webhook.runtime import Runtime
+from webhook.runtime import Runtime, _Cluster
 from webhook.settings import Settings
 
 TIME = datetime(2026, 3, 1, tzinfo=UTC)
@@ -100,6 +105,39 @@ def test_while_it_drains_it_is_not_ready_but_decides(runtime):
     runtime.drain()
     assert [condition.name for condition in runtime.conditions() if not condition.ok] == ["serving"]
     assert decide(runtime)[1].allowed
+
+
+@pytest.fixture(name="live")
+def live_cluster_that_a_test_plays(runtime):
+    """Put a live cluster in the place of the manifests: its store, and the problems that it will tell."""
+    store = Store(RESOURCES, max_staleness=120)
+    problems: list[str] = []
+    live = SimpleNamespace(problems=lambda: problems, start=lambda: None, stop=lambda: None)
+    runtime._cluster = _Cluster(World(store, RBACAuthorizer(store), None), store, live)  # type: ignore[arg-type]  # a fake
+    return store, problems
+
+
+def test_until_the_caches_are_synced_it_is_not_ready_and_says_why(runtime, live):
+    store, problems = live
+    assert not runtime.ready
+    assert runtime.conditions()[2].message.endswith("resources are not listed yet")
+    problems += ["nodes have not been listed yet: connection refused", "more"]
+    assert runtime.conditions()[2].message == "nodes have not been listed yet: connection refused (and 1 more)"
+    for watched in RESOURCES:
+        store.replace(watched, ())
+    problems.clear()
+    assert runtime.ready
+
+
+def test_caches_that_become_stale_show_but_do_not_take_the_replica_away(runtime, live):
+    store, problems = live
+    for watched in RESOURCES:
+        store.replace(watched, ())
+    problems.append("no contact for 130 s")
+    assert runtime.ready
+    assert runtime.conditions()[2].message == "0 objects cached; trouble: no contact for 130 s"
+    staleness = runtime.metrics.registry.get_sample_value("migguard_cache_staleness_seconds", {"resource": "nodes"})
+    assert staleness is not None
 
 
 def test_state_is_shown_as_metrics(runtime):

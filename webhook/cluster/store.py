@@ -20,15 +20,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from webhook.cluster.projection import Projection
+from webhook.cluster.table import Table
 from webhook.errors import FactUnavailable
 from webhook.model.facts import WatchedResource
 from webhook.model.objects import Object, name_of, namespace_of, text
-
-_Key: TypeAlias = tuple[str, str]
-"""Namespace (empty for a cluster-scoped object) and name."""
 
 
 def version_of(obj: Object) -> str:
@@ -43,91 +40,13 @@ def is_newer(version: str, than: str) -> bool | None:
     return None
 
 
-class _Bucket:
-    """Some objects of one resource, and their order, which is made when it is asked for."""
-
-    __slots__ = ("members", "ordered")
-
-    def __init__(self) -> None:
-        self.members: dict[_Key, Object] = {}
-        self.ordered: tuple[Object, ...] | None = None
-
-    def put(self, key: _Key, obj: Object) -> None:
-        self.members[key] = obj
-        self.ordered = None
-
-    def remove(self, key: _Key) -> None:
-        self.members.pop(key, None)
-        self.ordered = None
-
-
-class _Table:
-    """All objects of one resource and its indexes; replaced as a whole after a list."""
-
-    __slots__ = ("indexes", "lock", "objects", "version", "watched")
-
-    def __init__(self, watched: WatchedResource, lock: threading.Lock) -> None:
-        self.watched = watched
-        self.lock = lock
-        self.objects = _Bucket()
-        self.indexes: dict[str, dict[str, _Bucket]] = {index.name: {} for index in watched.indexes}
-        self.version = ""
-        """How far the watch has come: every change up to this resourceVersion is in here."""
-
-    def key_of(self, namespace: str, name: str) -> _Key:
-        return (namespace if self.watched.namespaced else "", name)
-
-    def put(self, key: _Key, obj: Object) -> None:
-        """Set an object; what it gains is written before what it loses, see the module's word on threads."""
-        old = self.objects.members.get(key)
-        self.objects.put(key, obj)
-        for index in self.watched.indexes:
-            buckets = self.indexes[index.name]
-            keys = frozenset(index.keys(obj))
-            for item in keys:
-                bucket = buckets.get(item)
-                if bucket is None:
-                    bucket = _Bucket()
-                    bucket.put(key, obj)
-                    buckets[item] = bucket
-                else:
-                    bucket.put(key, obj)
-            if old is not None:
-                self._unlist(buckets, key, frozenset(index.keys(old)) - keys)
-
-    def remove(self, key: _Key) -> None:
-        old = self.objects.members.get(key)
-        if old is None:
-            return
-        self.objects.remove(key)
-        for index in self.watched.indexes:
-            self._unlist(self.indexes[index.name], key, index.keys(old))
-
-    @staticmethod
-    def _unlist(buckets: dict[str, _Bucket], key: _Key, items: Iterable[str]) -> None:
-        for item in items:
-            bucket = buckets.get(item)
-            if bucket is not None:
-                bucket.remove(key)
-                if not bucket.members:
-                    del buckets[item]
-
-    def ordered(self, bucket: _Bucket) -> tuple[Object, ...]:
-        ordered = bucket.ordered
-        if ordered is None:
-            with self.lock:
-                ordered = tuple(bucket.members[key] for key in sorted(bucket.members))
-                bucket.ordered = ordered
-        return ordered
-
-
 @dataclass(slots=True)
 class _State:
     """What is known of one resource."""
 
     watched: WatchedResource
     projection: Projection
-    table: _Table
+    table: Table
     lock: threading.Lock = field(default_factory=threading.Lock)
     synced: bool = False
     contacted: float | None = None
@@ -139,7 +58,7 @@ class Listing:
     def __init__(self, store: Store, state: _State) -> None:
         self._store = store
         self._state = state
-        self._table = _Table(state.watched, state.lock)
+        self._table = Table(state.watched, state.lock)
 
     def add(self, obj: Object) -> None:
         """Take one more object, pruned."""
@@ -187,7 +106,7 @@ class Store:
         self._states = {}
         for watched in resources:
             lock = threading.Lock()
-            self._states[watched.resource] = _State(watched, Projection.of(watched), _Table(watched, lock), lock)
+            self._states[watched.resource] = _State(watched, Projection.of(watched), Table(watched, lock), lock)
 
     @property
     def resources(self) -> tuple[WatchedResource, ...]:
@@ -220,7 +139,7 @@ class Store:
         table = self._readable(watched)
         return table.ordered(table.objects)
 
-    def _readable(self, watched: WatchedResource) -> _Table:
+    def _readable(self, watched: WatchedResource) -> Table:
         state = self._state(watched)
         reason = self._unreadable(state)
         if reason:
@@ -332,7 +251,7 @@ class Store:
         """Note that the API server does not serve this resource (its CRD is not installed): there are no objects."""
         state = self._state(watched)
         with state.lock:
-            state.table = _Table(watched, state.lock)
+            state.table = Table(watched, state.lock)
             state.synced = True
         state.contacted = self._clock()
 

@@ -205,17 +205,23 @@ class Watch:
         return version
 
     def _served_version(self) -> str | None:
-        """Ask which version of the group serves the resource, the preferred one first; None if none does."""
-        group = self.watched.resource.group
-        try:
-            versions = [text(item, "version") for item in mappings(self._get(f"/apis/{group}"), "versions")]
-            for version in versions:
-                found = mappings(self._get(f"/apis/{group}/{version}"), "resources")
-                if any(text(item, "name") == self.watched.resource.resource for item in found):
-                    return version
-        except StatusError as error:
-            if error.status != _NOT_FOUND:
-                raise
+        """Ask which version of the group serves the resource, the preferred one first; None if none does.
+
+        Only an API server that lists its groups is believed that one is missing: what answers 404 to everything (a
+        proxy, a wrong address) must not pass for an empty cluster.
+        """
+        group, resource = self.watched.resource.group, self.watched.resource.resource
+        groups = self._get("/apis")
+        if not group or text(groups, "kind") != "APIGroupList":
+            raise ClusterError(
+                f"{self.watched.resource} are not served", where=self._client.server, hint="is this a kube-apiserver?"
+            )
+        for item in mappings(groups, "groups"):
+            if text(item, "name") == group:
+                for version in [text(entry, "version") for entry in mappings(item, "versions")]:
+                    served = mappings(self._get(f"/apis/{group}/{version}"), "resources")
+                    if any(text(entry, "name") == resource for entry in served):
+                        return version
         return None
 
     def _get(self, path: str) -> JSON:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from webhook.kubevirt.resources import VMIM
+from webhook.errors import FactUnavailable
+from webhook.kubevirt.resources import KUBEVIRT, VMIM
 from webhook.model.facts import Fact, FactContext
-from webhook.model.objects import annotations_of, strings
+from webhook.model.objects import annotations_of, namespace_of, strings
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
 
 WORKLOAD_UPDATE_ANNOTATION = "kubevirt.io/workloadUpdateMigration"
@@ -94,8 +95,22 @@ def _creates_vmim(request: AdmissionRequest) -> bool:
 
 
 def origin_of(context: FactContext) -> Origin:
-    """Return the origin of the request of this context."""
-    return classify(context.request.user, context.parameters, context.request)
+    """Return the origin of the request of this context.
+
+    KubeVirt's accounts live where its KubeVirt CR is, which only cluster administrators can make. So nobody gains
+    anything by making a namespace that merely bears one of the usual names, and an unusual one needs no configuration.
+    The configured namespaces count where no KubeVirt CR is known.
+    """
+    found = context.once("installNamespaces", _install_namespaces)
+    parameters = {**context.parameters, "installNamespaces": found} if found else context.parameters
+    return classify(context.request.user, parameters, context.request)
+
+
+def _install_namespaces(context: FactContext) -> list[str]:
+    try:
+        return [namespace_of(kubevirt) for kubevirt in context.view.list(KUBEVIRT)]
+    except FactUnavailable:  # drains go on while the API server cannot be reached
+        return []
 
 
 FACTS = (

@@ -47,7 +47,7 @@ _TYPES: Mapping[CelType, Any] = {
 _ANY = cel.NewEnv()
 """Activations are not tied to the environment that an expression was compiled in."""
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*")
-_LOCATION = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_LOCATION = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _UNBOUND = re.compile(r'No value with name "([^"]+)" found in Activation')
 _FOREIGN = re.compile(r"Non-CEL value type for '(?:p\d+\.)?([\w.]+).*': ([\w.]+)\.$", re.DOTALL)
 _TIMES = frozenset({"timestamp", "duration"})
@@ -180,7 +180,7 @@ def _reads(token: str, name: str) -> bool:
 
 def _problems(text: str, source: Text, names: set[str], known: list[str]) -> Iterable[Problem]:
     """Turn the compiler's text into problems at the place in the policy file, with what was probably meant."""
-    found = [match.groups() for line in text.splitlines() if (match := _LOCATION.search(line))]
+    found = dict.fromkeys(match.groups() for line in text.splitlines() if (match := _LOCATION.search(line)))
     if not found:
         yield Problem(source.where, f"CEL: {text.splitlines()[0] if text else 'not a valid expression'}")
     for line, column, message in found:
@@ -193,13 +193,14 @@ def _problems(text: str, source: Text, names: set[str], known: list[str]) -> Ite
             written = max(
                 (name for name in names if name == root or name.startswith(f"{root}.")), key=len, default=root
             )
-            hint = nearest(written, known)
+            roots = {name.partition(".")[0] for name in known}
+            hint = nearest(written, known) or nearest(written.partition(".")[0], sorted(roots))
         yield Problem(where, f"CEL: {re.sub(r' [(]in container .*[)]$', '', message)}", hint)
 
 
 def _offset(text: str, line: int, column: int) -> int:
-    lines = text.split("\n")
-    return sum(len(one) + 1 for one in lines[: line - 1]) + max(column - 1, 0)
+    """Characters before a place; the compiler says -1 where it means the whole expression."""
+    return sum(len(one) + 1 for one in text.split("\n")[: max(line - 1, 0)]) + max(column - 1, 0)
 
 
 def _evaluation_error(text: str) -> EvaluationError:

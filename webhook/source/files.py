@@ -11,6 +11,10 @@ from webhook.model.objects import JSON
 from webhook.source import yamltext
 from webhook.source.parsed import FilePath, Place, UnparsableError
 
+_ESCAPES = {"x": 4, "u": 6, "U": 10}
+"""Length of the escapes in double quotes that are not two characters; Source: YAML 1.1 section 5.6."""
+_BLANK_ESCAPES = frozenset("tnvfrN_LP \t\n")
+
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """A file larger than this is refused unread: 16 MiB, ten times what etcd would store of one object."""
@@ -37,8 +41,7 @@ class Document:
         """``file:line:column`` of the character at ``offset`` of the string that stands at ``path``.
 
         YAML folds and indents, so the place is found by counting the characters that are not white space: those are
-        the same in the file and in the value (but for escapes in double quotes, where the place may be a few columns
-        off).
+        the same in the file and in the value, where an escape in quotes counts as what it stands for.
         """
         text = self.value_at(path)
         position = self.positions.get(path)
@@ -46,9 +49,13 @@ class Document:
             return self.where(path)
         wanted = sum(not character.isspace() for character in text[:offset])
         at = position.offset
-        while at < len(self.text) and (wanted or self.text[at].isspace()):
-            wanted -= not self.text[at].isspace()
-            at += 1
+        quote = self.text[at - 1 : at]
+        while at < len(self.text):
+            length, blank = _character(self.text, at, quote)
+            if not (wanted or blank):
+                break
+            wanted -= not blank
+            at += length
         line = self.text.count("\n", 0, at) + 1
         return f"{self.file}:{line}:{at - self.text.rfind(chr(10), 0, at)}"
 
@@ -61,6 +68,16 @@ class Document:
             except (KeyError, IndexError, TypeError):
                 return None
         return node
+
+
+def _character(text: str, at: int, quote: str) -> tuple[int, bool]:
+    """How many characters of the file make the next one of a scalar, and whether that is white space."""
+    if quote == "'" and text.startswith("''", at):
+        return 2, False
+    if quote == '"' and text[at] == "\\":
+        escape = text[at + 1 : at + 2]
+        return _ESCAPES.get(escape, 2), escape in _BLANK_ESCAPES
+    return 1, text[at].isspace()
 
 
 def find(paths: list[Path], *, skip: frozenset[str] = frozenset()) -> list[Path]:

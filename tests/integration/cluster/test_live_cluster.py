@@ -176,7 +176,8 @@ def _install_widgets(control_plane: ControlPlane, version: str) -> None:
 
 
 def test_a_version_from_long_ago_leads_to_a_new_list(control_plane: ControlPlane, namespace: str) -> None:
-    control_plane.kubectl("create", "-f", "-", manifest=configmap("old", namespace))
+    control_plane.kubectl.must("create", "-f", "-", manifest=configmap("old", namespace))
+    control_plane.restart_apiserver()  # it remembers no history from before its start
     client = connect(control_plane.kubeconfig)
     store = Store([CONFIGMAPS])
     stopping = threading.Event()

@@ -9,12 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from webhook.cluster.store import Store, _Table, is_newer
+from webhook.cluster.store import Store, is_newer
+from webhook.cluster.table import Key, Table
 from webhook.errors import FactUnavailable
 from webhook.model.facts import Index, WatchedResource
 from webhook.model.objects import GroupVersionResource, Object, labels_of, namespace_of
-
-Key = tuple[str, str]
 
 PVCS = WatchedResource(
     GroupVersionResource("", "v1", "persistentvolumeclaims"),
@@ -308,14 +307,14 @@ def test_an_object_is_listed_under_its_new_key_before_it_leaves_the_old_one(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed_when_leaving = []
-    unlist = _Table._unlist
+    unlist = Table._unlist
 
     def leaving(buckets: dict[str, Any], key: Key, items: frozenset[str]) -> None:
         if items:
             listed_when_leaving.append(key in buckets["app=web"].members)
         unlist(buckets, key, items)
 
-    monkeypatch.setattr(_Table, "_unlist", staticmethod(leaving))
+    monkeypatch.setattr(Table, "_unlist", staticmethod(leaving))
     store.put(PVCS, pvc("b", "11", app="web"))
     assert listed_when_leaving == [True]
 

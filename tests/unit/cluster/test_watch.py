@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
@@ -273,15 +274,25 @@ class TestFailures:
         assert "RuntimeError: a bug" in caplog.text
 
 
+def groups(**versions: list[str]) -> Reply:
+    """What ``/apis`` answers, by the first label of the group's name."""
+    found = [
+        {"name": f"{name}.io", "versions": [{"version": version} for version in served]}
+        for name, served in versions.items()
+    ]
+    return ok({"kind": "APIGroupList", "groups": found})
+
+
 class TestAbsence:
     def test_a_resource_that_is_not_served_is_empty_and_looked_for_again(self) -> None:
-        run = Run(failure(404), failure(404), failure(404), failure(404), listed(named("a", "3")), Reply(200))
-        assert [sent.path for sent in run.transport.sent[:4]] == [PATH, "/apis/kubevirt.io"] * 2
+        absent = [failure(404), groups(apps=["v1"])]
+        run = Run(*absent, *absent, listed(named("a", "3")), Reply(200))
+        assert [sent.path for sent in run.transport.sent[:4]] == [PATH, "/apis"] * 2
         assert run.time.waits[:2] == pytest.approx([ABSENT_SECONDS * 1.2] * 2)
         assert run.names == ["a"]
 
     def test_while_it_is_absent_the_cache_is_synced_and_fresh(self) -> None:
-        run = Run(*[failure(404)] * 40)
+        run = Run(*[failure(404), groups()] * 20)
         assert run.time.now > 200
         assert run.store.unreadable(VMS) == ""
         assert run.names == []
@@ -289,13 +300,39 @@ class TestAbsence:
         assert run.watch.settled.is_set()
 
     def test_a_crd_that_is_removed_empties_the_store(self) -> None:
-        run = Run(listed(named("a", "3")), failure(404), failure(404), failure(404))
+        run = Run(listed(named("a", "3")), failure(404), failure(404), groups())
         assert run.names == []
         assert run.watch.status.state is State.ABSENT
 
+    @pytest.mark.parametrize(
+        "apis",
+        [
+            pytest.param(failure(404), id="not-found-either"),
+            pytest.param(failure(403), id="forbidden"),
+            pytest.param(ok({"hello": "world"}), id="not-a-kube-apiserver"),
+            pytest.param(Reply(200, b"<html>"), id="a-page"),
+        ],
+    )
+    def test_a_server_that_does_not_list_its_groups_is_not_believed(self, apis: Reply) -> None:
+        run = Run(failure(404), apis)
+        assert not run.store.synced(VMS)
+        assert run.watch.status.state is not State.ABSENT
+
+    def test_a_crd_that_is_listed_but_not_served_yet_is_tried_again_soon(self) -> None:
+        resources = ok({"resources": [{"name": "virtualmachines"}]})
+        run = Run(failure(404), groups(kubevirt=["v1"]), resources, failure(404), listed(named("a", "3")), Reply(200))
+        assert run.names == ["a"]
+        assert run.time.waits[0] == 0.5
+
     def test_a_group_that_serves_another_version_is_read_in_that_one(self) -> None:
-        discovery = {
-            "/apis/kubevirt.io": {"versions": [{"version": "v1beta7"}, {"version": "v1alpha3"}]},
+        discovery: dict[str, Any] = {
+            "/apis": {
+                "kind": "APIGroupList",
+                "groups": [
+                    {"name": "apps", "versions": [{"version": "v1"}]},
+                    {"name": "kubevirt.io", "versions": [{"version": "v1beta7"}, {"version": "v1alpha3"}]},
+                ],
+            },
             "/apis/kubevirt.io/v1beta7": {"resources": [{"name": "other"}]},
             "/apis/kubevirt.io/v1alpha3": {
                 "resources": [{"name": "virtualmachines/status"}, {"name": "virtualmachines"}]

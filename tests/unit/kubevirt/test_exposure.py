@@ -171,6 +171,19 @@ def test_a_critical_vm_that_gains_post_copy_is_counted(asked: AdmissionRequest, 
         pytest.param(create(MIGRATION_POLICY, migration_policy(**ON)), [DB], id="policy without selectors"),
         pytest.param(update(VMI, DB, DB), [DB, kubevirt(ON)], id="labels stay"),
         pytest.param(
+            update(VMI, DB, labelled({"app": "db", "fast": "yes"})),
+            [
+                vmi("db", labels=CRITICAL, phase="Failed"),
+                migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON),
+            ],
+            id="label of a VM that has ended",
+        ),
+        pytest.param(
+            request(VMI, Operation.UPDATE, old=DB, new=labelled({**CRITICAL, "fast": "yes"}), subresource="evacuate"),
+            [DB, migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
+            id="subresource of a VMI",
+        ),
+        pytest.param(
             update(VMI, labelled({}), labelled({"fast": "yes"})),
             [vmi("db"), migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
             id="label of a VM that is not critical",
@@ -199,6 +212,13 @@ def test_disruption_alone_is_exposure() -> None:
     """Source: KubeVirt live-migration-source.go: without post-copy the guest is paused."""
     found = context(update(KUBEVIRT, kubevirt(), kubevirt({"allowWorkloadDisruption": True})), DB)
     assert (ask("disruptionCount", found), ask("postCopyCount", found)) == (1, 0)
+
+
+def test_vms_of_one_look_in_differing_namespaces_are_judged_each_by_its_own() -> None:
+    policy = migration_policy("prod", selectors={"namespaceSelector": {"env": "prod"}}, **ON)
+    machines = [vmi("db", where, labels=CRITICAL) for where in ("a", "b", "c")]
+    around = [namespace("a"), namespace("b", labels={"env": "prod"}), namespace("c")]
+    assert ask("postCopy", context(create(MIGRATION_POLICY, policy), *machines, *around)) == ["b/db"]
 
 
 def test_the_first_ten_are_named_and_all_are_counted() -> None:

@@ -109,6 +109,12 @@ GOLD = {"virtualMachineInstanceSelector": {"tier": "gold"}}
             id="not rendered yet: what KubeVirt has is in force",
         ),
         pytest.param(
+            [hyperconverged({"allowPostCopy": True}), kubevirt({"allowPostCopy": True})],
+            True,
+            "KubeVirt kubevirt/kubevirt spec.configuration.migrations.allowPostCopy",
+            id="a HyperConverged of another namespace",
+        ),
+        pytest.param(
             [kubevirt({"allowPostCopy": True}), migration_policy("safe", selectors=GOLD, allowPostCopy=False)],
             False,
             "MigrationPolicy safe",

@@ -18,6 +18,7 @@ from tests.support.builders import (
     group,
     hyperconverged,
     migration_policy,
+    role,
     role_binding,
     service_account,
     someone,
@@ -135,6 +136,33 @@ def test_a_right_for_one_named_vm_does_not_reach_another() -> None:
     objects = cluster_role(rules=named), role_binding("b", "prod", user("alice"))
     assert ask("missing", context(CREATE, *objects)) == [ON_VMS]
     assert ask("missing", context(create(VMIM, vmim(vmi_name="web")), *objects)) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        pytest.param(delete(VMIM, vmim("mine")), True, id="cancel of the named one"),
+        pytest.param(delete(VMIM, vmim("other")), False, id="cancel of another"),
+        pytest.param(update(VMIM, vmim("mine"), vmim("mine")), True, id="update of the named one"),
+        pytest.param(create(VMIM, vmim("mine")), False, id="a create has no name yet"),
+    ],
+)
+def test_resource_names_on_vmims_count_for_what_has_a_name(asked: AdmissionRequest, held: bool) -> None:
+    named = [MIGRATE_RULES[0], {**MIGRATE_RULES[1], "resourceNames": ["mine"]}]
+    assert (
+        ask("canMigrate", context(asked, cluster_role(rules=named), role_binding("b", "prod", user("alice")))) is held
+    )
+
+
+def test_a_role_named_like_a_trusted_cluster_role_is_not_trusted() -> None:
+    found = context(
+        CREATE,
+        cluster_role(),
+        role("kubevirt.io:migrate", "prod", MIGRATE_RULES),
+        role_binding("b", "prod", user("alice"), kind="Role"),
+    )
+    assert ask("canMigrate", found) is False
+    assert ask("boundTo", found) == ["RoleBinding prod/b to Role prod/kubevirt.io:migrate (user alice)"]
 
 
 class Answers:

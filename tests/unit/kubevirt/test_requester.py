@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.builders import PARAMETERS, context, create, delete, someone, update, vmi, vmim
+from tests.support.builders import PARAMETERS, context, create, delete, request, someone, update, vmi, vmim
 from webhook.kubevirt.catalog import FACTS
 from webhook.kubevirt.requester import WORKLOAD_UPDATE_ANNOTATION, Origin, classify
 from webhook.kubevirt.resources import VMI, VMIM
-from webhook.model.request import AdmissionRequest, UserInfo
+from webhook.model.request import AdmissionRequest, Operation, UserInfo
 
 PLAIN = create(VMIM, vmim())
 MARKED = create(VMIM, vmim(annotations={WORKLOAD_UPDATE_ANNOTATION: ""}))
@@ -83,6 +83,12 @@ def account(namespace: str, name: str) -> str:
 )
 def test_origin_is_decided_by_the_full_user_name(username: str, asked: AdmissionRequest, origin: Origin) -> None:
     assert classify(UserInfo(username=username), PARAMETERS, asked) is origin
+
+
+def test_a_create_on_a_subresource_of_a_vmim_is_no_migration() -> None:
+    asked = request(VMIM, Operation.CREATE, new=vmim(), subresource="status")
+    controller = UserInfo(username=account("kubevirt", "kubevirt-controller"))
+    assert classify(controller, PARAMETERS, asked) is Origin.OTHER_SYSTEM
 
 
 def test_the_install_namespaces_are_those_of_parameters_only() -> None:

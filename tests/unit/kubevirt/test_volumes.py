@@ -219,5 +219,11 @@ def test_a_write_of_a_vm_is_judged_by_the_volumes_that_it_asks_for() -> None:
     assert reasons(found) == ["PersistentVolumeClaim prod/new is ReadWriteOnce; live migration needs ReadWriteMany"]
 
 
+def test_for_a_write_of_a_vm_the_running_vmis_status_says_nothing() -> None:
+    running = machine(pvc_volume(), statuses=[volume_status(modes=RWX)], migrated=["data"])
+    found = context(update(VM, vm(), vm(volumes=[pvc_volume()])), running, pvc(modes=RWO))
+    assert reasons(found) == [needs("ReadWriteOnce")]
+
+
 def test_a_vmi_that_is_not_there_has_no_volumes() -> None:
     assert FACTS["volumes.all"].resolve(context(ASKED, pvc())) == []

@@ -1,4 +1,4 @@
-"""From directories to documents: what cannot be used is told whole, with file:line:column, and nothing of it is used."""
+"""From directories to documents: everything that cannot be used is told at once, with file:line:column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The objects of one resource and their indexes, as plain tables. Who may read and write them when is the store's matter."""
+"""The objects of one resource and their indexes. Threads are the store's matter (:mod:`webhook.cluster.store`).
+
+Writers hold the table's lock (or are the only ones who know the table); readers do not, except in :meth:`Table.ordered`.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,12 @@ class Bucket:
         self.ordered: tuple[Object, ...] | None = None
 
     def put(self, key: Key, obj: Object) -> None:
+        """Set an object."""
         self.members[key] = obj
         self.ordered = None
 
     def remove(self, key: Key) -> None:
+        """Remove an object if it is there."""
         self.members.pop(key, None)
         self.ordered = None
 
@@ -45,6 +50,7 @@ class Table:
         """How far the watch has come: every change up to this resourceVersion is in here."""
 
     def key_of(self, namespace: str, name: str) -> Key:
+        """Return the key of an object; the namespace of a cluster-scoped one does not matter."""
         return (namespace if self.watched.namespaced else "", name)
 
     def put(self, key: Key, obj: Object) -> None:
@@ -66,6 +72,7 @@ class Table:
                 self._unlist(buckets, key, frozenset(index.keys(old)) - keys)
 
     def remove(self, key: Key) -> None:
+        """Remove an object from the table and its indexes, if it is there."""
         old = self.objects.members.get(key)
         if old is None:
             return
@@ -83,6 +90,7 @@ class Table:
                     del buckets[item]
 
     def ordered(self, bucket: Bucket) -> tuple[Object, ...]:
+        """Return a bucket's objects by namespace and name; sorted again only after a change, which takes the lock."""
         ordered = bucket.ordered
         if ordered is None:
             with self.lock:

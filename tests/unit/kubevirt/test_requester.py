@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.builders import PARAMETERS, context, create, delete, request, someone, update, vmi, vmim
+from tests.support.builders import PARAMETERS, context, create, delete, kubevirt, request, someone, update, vmi, vmim
+from webhook.errors import FactUnavailable
 from webhook.kubevirt.catalog import FACTS
 from webhook.kubevirt.requester import WORKLOAD_UPDATE_ANNOTATION, Origin, classify
 from webhook.kubevirt.resources import VMI, VMIM
@@ -125,3 +126,26 @@ def test_who_asks_is_handed_on_as_authenticated() -> None:
     asked = context(create(VMIM, vmim(), by=user))
     found = {name: FACTS[f"requester.{name}"].resolve(asked) for name in ("username", "uid", "groups", "extra")}
     assert found == {"username": "alice", "uid": "42", "groups": ["devs"], "extra": {"scopes": ["user:full"]}}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "origin"),
+    [
+        pytest.param("virt", "Drain", id="where the KubeVirt CR is, whatever its name"),
+        pytest.param("kubevirt", "User", id="a usual name that anybody could have taken"),
+        pytest.param("openshift-cnv", "User", id="another usual name"),
+    ],
+)
+def test_kubevirts_accounts_live_in_the_namespace_of_its_cr(namespace: str, origin: str) -> None:
+    asked = create(VMIM, vmim(), by=someone(account(namespace, "kubevirt-controller")))
+    assert FACTS["requester.origin"].resolve(context(asked, kubevirt(namespace="virt"))) == origin
+
+
+def test_the_configured_namespaces_count_while_the_cluster_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = context(create(VMIM, vmim(), by=someone(account("openshift-cnv", "kubevirt-controller"))))
+
+    def unavailable(*_: object) -> None:
+        raise FactUnavailable("no contact with the API server for 300 s")
+
+    monkeypatch.setattr(asked.view, "list", unavailable)
+    assert FACTS["requester.origin"].resolve(asked) == "Drain"

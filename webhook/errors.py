@@ -4,14 +4,14 @@
 
     MigguardError            one line for people, with a place, a hint and an exit code
     ├── UsageError           wrong flags or arguments                                   exit 2
-    ├── InputError           a file or request that cannot be read as what it should be exit 2
+    ├── InputError           a file or request is not what it should be                 exit 2
     │   ├── PolicyError      one or more problems in policy documents, each with file:line:column
     │   └── ReviewError      a body that is not an AdmissionReview v1
     ├── ClusterError         the kube-apiserver cannot be reached or refuses us         exit 3
     ├── AuditError           a decision cannot be put on record                         exit 3
     └── FactUnavailable      a fact cannot be known now (stale cache, time is up, look-up failed)
 
-``FactUnavailable`` is an answer of the engine rather than an accident: policies' ``failurePolicy`` decides what it means.
+``FactUnavailable`` is an answer of the engine rather than an accident: policies' ``failurePolicy`` says what it means.
 Foreign exceptions (kubernetes, urllib3, CEL) are mapped to these at the border of the package that owns the library.
 """
 
@@ -85,5 +85,5 @@ class AuditError(MigguardError):
     """A decision cannot be put on record; people's requests are then refused rather than answered unseen."""
 
 
-class FactUnavailable(MigguardError):
+class FactUnavailable(MigguardError):  # noqa: N818 - an answer of the engine rather than an accident
     """A fact cannot be known now; the message says which look-up failed and why."""

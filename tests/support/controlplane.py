@@ -74,8 +74,9 @@ class ControlPlane:
 
     @property
     def logs(self) -> dict[str, str]:
-        """The end of each process's log, by name."""
-        return {process.name: process.tail() for process in (self._etcd, self._apiserver) if process is not None}
+        """The end of each process's log, by name; without etcd connections that end in good order."""
+        processes = (process for process in (self._etcd, self._apiserver) if process is not None)
+        return {process.name: process.tail(lines=20, without="addrConn.createTransport") for process in processes}
 
     @property
     def kubectl(self) -> Kubectl:

@@ -117,10 +117,10 @@ class Process:
             for pid in family:
                 os.kill(pid, signal.SIGCONT)
 
-    def tail(self, lines: int = 40) -> str:
-        """The last lines of its log."""
+    def tail(self, lines: int = 40, *, without: str = "\n") -> str:
+        """The last lines of its log, leaving out those that contain ``without``."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join([line for line in text.splitlines() if without not in line][-lines:])
 
 
 def _family(pid: int) -> list[int]:

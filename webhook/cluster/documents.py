@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from webhook.cluster import jsontext, yamltext
-from webhook.cluster.parsed import Parsed, Place, UnparsableError
-from webhook.errors import Problem
+from webhook.errors import InputError, Problem
 from webhook.model.objects import JSON, text
+from webhook.source import jsontext, yamltext
+from webhook.source.files import read
+from webhook.source.parsed import Parsed, Place, UnparsableError
 
 MAX_BYTES = 256 * 1024 * 1024
 """Per file, so that a mistaken path (a disk image) is refused at once; 10,000 VMs with their claims are about 60 MB."""
@@ -60,13 +61,9 @@ def read_file(path: Path) -> Iterator[Found | Problem]:
 
 def _text_of(path: Path) -> str | Problem:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return Problem(str(path), f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", "split it")
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        return Problem(str(path), f"the file cannot be read: {error.strerror}", "check the path and its permissions")
-    except UnicodeDecodeError as error:
-        return Problem(str(path), f"the file is not UTF-8 text (byte {error.start + 1})", "save it as UTF-8")
+        return read(path, limit=MAX_BYTES)
+    except InputError as error:
+        return Problem(error.where, error.message, error.hint)
 
 
 def _objects(path: Path, document: Parsed) -> Iterator[Found | Problem]:

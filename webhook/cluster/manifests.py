@@ -5,9 +5,8 @@ Nothing is guessed: what cannot be read, is there twice, or stands in the wrong 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from webhook.cluster.store import Store
 from webhook.errors import InputError, Problem
 from webhook.model.facts import WatchedResource
 from webhook.model.objects import Object, mapping, name_of, namespace_of, reference, text
-
-_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+from webhook.source.files import find
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,7 @@ def load(paths: Iterable[Path], resources: Iterable[WatchedResource] | None = No
     """Read manifests.
 
     Args:
-        paths: Files, or folders that are read with their subfolders (names that start with a dot are left out, links to
-            folders are not followed).
+        paths: Files, or folders that are read with their subfolders (names that start with a dot are left out).
         resources: The kinds that are wanted, matched by group and kind in any version; others are counted as ignored.
             Namespaced objects of these kinds get the namespace ``default`` if they name none. None: every kind.
 
@@ -42,7 +39,7 @@ def load(paths: Iterable[Path], resources: Iterable[WatchedResource] | None = No
     """
     wanted = None if resources is None else {(row.resource.group, row.kind): row for row in resources}
     reading = _Reading(wanted)
-    files = [file for path in paths for file in _files(path)]
+    files = find(paths)
     if not files:
         raise InputError("no manifests to read", hint="name a file or a folder with .yaml, .yml or .json files")
     for file in files:
@@ -141,33 +138,6 @@ def _identity_problem(found: Found) -> Problem | None:
     if "namespace" in mapping(obj, "metadata") and not isinstance(obj["metadata"]["namespace"], str | None):
         return found.problem(f"{text(obj, 'kind')} {name_of(obj)} has a namespace that is not a text", "quote it")
     return None
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        found = sorted(_walk(path))
-        if not found:
-            raise InputError(
-                "the folder holds no manifests", where=str(path), hint="expected files named *.yaml, *.yml or *.json"
-            )
-        yield from found
-    elif path.exists():
-        yield path
-    else:
-        raise InputError("no such file or folder", where=str(path), hint="check the path")
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    def unreadable(error: OSError) -> None:
-        raise InputError(
-            f"the folder cannot be read: {error.strerror}", where=str(error.filename), hint="check its permissions"
-        ) from error
-
-    for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES:
-                yield Path(parent, name)
 
 
 def _error(problems: Sequence[Problem]) -> InputError:

@@ -1,6 +1,6 @@
 """The objects of one resource and their indexes. Threads are the store's matter (:mod:`webhook.cluster.store`).
 
-Writers hold the table's lock (or are the only ones who know the table); readers do not, except in :meth:`Table.ordered`.
+Writers hold the table's lock, or are the only ones who know the table; readers do not, but in :meth:`Table.ordered`.
 """
 
 from __future__ import annotations

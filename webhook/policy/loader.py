@@ -77,7 +77,7 @@ def default_parameters() -> dict[str, Any]:
 
 def policy_files(paths: Sequence[Path]) -> list[Path]:
     """The files that are read, in order. Raises InputError."""
-    return find(list(paths), skip=frozenset({TEST_FOLDER}))
+    return find(paths, skip=frozenset({TEST_FOLDER}))
 
 
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:

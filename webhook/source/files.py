@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def _character(text: str, at: int, quote: str) -> tuple[int, bool]:
     return 1, text[at].isspace()
 
 
-def find(paths: list[Path], *, skip: frozenset[str] = frozenset()) -> list[Path]:
+def find(paths: Iterable[Path], *, skip: frozenset[str] = frozenset()) -> list[Path]:
     """List the YAML and JSON files in these directories (recursively) and files, in stable order.
 
     Names that begin with a dot are left out, which is what makes a mounted ConfigMap (``..data`` and its symlinks)
@@ -90,9 +90,7 @@ def find(paths: list[Path], *, skip: frozenset[str] = frozenset()) -> list[Path]
     found: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
-            raise InputError(
-                "no such file or directory", where=str(path), hint="check the path; it is relative to where you are"
-            )
+            raise InputError("no such file or directory", where=str(path), hint="check the path")
         files = list(_walk(path, skip)) if path.is_dir() else [path]
         if not files:
             raise InputError(
@@ -102,32 +100,37 @@ def find(paths: list[Path], *, skip: frozenset[str] = frozenset()) -> list[Path]
     return list(found)
 
 
-def _walk(folder: Path, skip: frozenset[str]) -> Iterator[Path]:
+def _walk(folder: Path, skip: frozenset[str], above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    here = folder.resolve()
+    if here in above:  # a symlink that leads back to where we came from
+        return
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(folder)) from error
+        raise InputError(
+            f"the folder cannot be read: {error.strerror}", where=str(folder), hint="check its permissions"
+        ) from error
     for entry in entries:
         if entry.name.startswith(".") or entry.name in skip:
             continue
         if entry.is_dir():
-            yield from _walk(entry, skip)
-        elif entry.suffix in SUFFIXES:
+            yield from _walk(entry, skip, above | {here})
+        elif entry.suffix.lower() in SUFFIXES:
             yield entry
 
 
-def read(path: Path) -> str:
-    """Return a file's text. Raises InputError when it cannot be read, is too large or is not UTF-8."""
+def read(path: Path, *, limit: int = MAX_FILE_BYTES) -> str:
+    """Return a file's text. Raises InputError when it cannot be read, has too many bytes, or is not UTF-8."""
     try:
-        content = path.read_bytes()
+        if path.stat().st_size > limit:
+            raise InputError(f"the file is larger than {limit // 1024 // 1024} MiB", where=str(path), hint="split it")
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    if len(content) > MAX_FILE_BYTES:
-        raise InputError(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB", where=str(path), hint="split the file")
-    try:
-        return content.decode("utf-8-sig")
+        hint = "check the path and its permissions"
+        raise InputError(f"the file cannot be read: {error.strerror}", where=str(path), hint=hint) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8: byte {error.start}", where=str(path)) from error
+        message = f"the file is not UTF-8 text (byte {error.start + 1})"
+        raise InputError(message, where=str(path), hint="save it as UTF-8") from error
 
 
 def parse(text: str, file: str) -> tuple[list[Document], list[Problem]]:

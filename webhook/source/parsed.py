@@ -42,7 +42,7 @@ class Parsed:
 
 
 class UnparsableError(Exception):
-    """A text is not what it should be; never leaves the package, see :mod:`webhook.source.documents`."""
+    """A text is not what it should be; never leaves the package, its readers make a Problem of it."""
 
     def __init__(self, message: str, place: Place | None = None, hint: str = "") -> None:
         super().__init__(message)

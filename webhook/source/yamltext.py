@@ -13,6 +13,7 @@ Source: sigs.k8s.io/yaml (``UnmarshalStrict``), which kubectl uses.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ _SCALARS = yaml.constructor.SafeConstructor()
 _TAG = "tag:yaml.org,2002:"
 _MERGE = _TAG + "merge"
 _SECOND_LEVEL = 2
+_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]{1,2}")
+"""A number to Kubernetes' tools, as in ``memory: 1e9``, but a text to PyYAML, which wants a dot in it."""
 
 
 def parse(content: str, *, places: bool = False) -> Iterator[Parsed]:
@@ -194,6 +197,8 @@ class _Reader:
                 return _SCALARS.construct_yaml_int(node)
             case "float" if ":" not in written:
                 return _finite(_SCALARS.construct_yaml_float(node), event)
+            case "str" if event.implicit[0] and _EXPONENT.fullmatch(written):
+                return float(written)
             case "str" | "timestamp" | "value" | "merge" | "int" | "float":
                 return written
             case _:

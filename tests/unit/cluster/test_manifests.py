@@ -167,10 +167,10 @@ class TestErrors:
         assert "b.yaml:3:1" in told
 
     def test_a_missing_path(self, tmp_path: Path) -> None:
-        assert problem(tmp_path / "nothing") == f"{tmp_path}/nothing: no such file or folder (check the path)"
+        assert problem(tmp_path / "nothing") == f"{tmp_path}/nothing: no such file or directory (check the path)"
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
-        assert "the folder holds no manifests" in problem(tmp_path)
+        assert "holds no .yaml, .yml, .json file" in problem(tmp_path)
 
     def test_files_without_objects(self, write: Write) -> None:
         assert "the manifests hold no object" in problem(write("a.yaml", "# nothing here\n"))
@@ -184,10 +184,10 @@ class TestErrors:
         assert "the file cannot be read: Too many levels of symbolic links" in problem(tmp_path)
 
     def test_a_folder_that_cannot_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def denied(path: object) -> object:
-            raise PermissionError(13, "Permission denied", str(path))
+        def denied(_: Path) -> object:
+            raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("os.scandir", denied)
+        monkeypatch.setattr(Path, "iterdir", denied)
         assert problem(tmp_path) == f"{tmp_path}: the folder cannot be read: Permission denied (check its permissions)"
 
     def test_a_file_that_is_not_text(self, tmp_path: Path) -> None:

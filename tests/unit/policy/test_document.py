@@ -27,7 +27,7 @@ def test_a_policy_that_says_little_is_for_everyone_denies_and_fails_closed(tmp_p
     assert made.actions == {Action.DENY}
     assert made.failure_policy is FailurePolicy.FAIL
     assert made.param_schema == {}
-    assert not (made.conditions or made.variables or made.mutations or made.audit_annotations)
+    assert not any([made.conditions, made.variables, made.mutations, made.audit_annotations])
     assert made.match == MatchResources(
         rules=(ResourceRule(groups=("*",), versions=("*",), resources=("*/*",), operations=("*",)),)
     )

@@ -117,12 +117,12 @@ def test_a_file_that_is_no_policy_is_told_where_and_why(tmp_path: Path, content:
 def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "policies.yaml").write_bytes(b"kind: \xff")
 
-    assert _problems(tmp_path) == ["policies.yaml: is not UTF-8: byte 6"]
+    assert _problems(tmp_path) == ["policies.yaml: the file is not UTF-8 text (byte 7) (save it as UTF-8)"]
 
 
 def test_a_missing_directory_is_told(tmp_path: Path) -> None:
     assert _problems(tmp_path, tmp_path / "polices") == [
-        "polices: no such file or directory (check the path; it is relative to where you are)"
+        "polices: no such file or directory (check the path)"
     ]
 
 
@@ -144,14 +144,14 @@ def test_a_directory_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Path, "iterdir", refuse)
 
-    assert _problems(tmp_path) == [".: cannot be read: Permission denied"]
+    assert _problems(tmp_path) == [".: the folder cannot be read: Permission denied (check its permissions)"]
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     write(tmp_path, policy())
     (tmp_path / "gone.yaml").symlink_to("nowhere")
 
-    assert _problems(tmp_path) == ["gone.yaml: cannot be read: No such file or directory"]
+    assert _problems(tmp_path) == ["gone.yaml: the file cannot be read: No such file or directory (check the path and its permissions)"]
 
 
 def test_every_problem_of_every_file_is_told_at_once_and_good_files_do_not_count(tmp_path: Path) -> None:

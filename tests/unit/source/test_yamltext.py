@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.cluster.parsed import Place, UnparsableError
-from webhook.cluster.yamltext import parse
+from webhook.source.parsed import Place, UnparsableError
+from webhook.source.yamltext import parse
 
 
 def one(content: str) -> object:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.cluster.jsontext import parse
-from webhook.cluster.parsed import Place, UnparsableError
+from webhook.source.jsontext import parse
+from webhook.source.parsed import Place, UnparsableError
 
 
 @pytest.mark.parametrize(

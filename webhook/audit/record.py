@@ -77,8 +77,7 @@ def record(
             "unavailable": decision.unavailable,
             "questions": decision.questions,
             "facts": decision.facts,
-        },
-        "",
+        }
     )
     if cut.paths:
         written["truncated"] = cut.paths
@@ -157,54 +156,75 @@ def _violation(violation: Violation) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Cut:
-    """Turns anything into plain JSON, and keeps it bounded: says what was cut, and where."""
+    """Turns anything into plain JSON, and keeps it bounded: says what was cut, and where.
+
+    Runs for every decision over a few hundred values, hence the exact types first and no path until one is needed.
+    """
 
     paths: list[str] = field(default_factory=list)
     values: int = 0
     characters: int = 0
+    _here: list[str | int] = field(default_factory=list)
+    """Keys and list indexes that lead to the value at hand."""
 
-    def plain(self, node: Any, path: str, depth: int = 0) -> JSON:
+    def plain(self, node: Any) -> JSON:
         self.values += 1
-        if node is None or isinstance(node, bool | int):
-            return node if not isinstance(node, int) or abs(node) < 1 << 64 else self.text(str(node), path)
+        kind = type(node)
+        if kind is str:
+            return self.text(node)
+        if node is None or kind is bool:
+            return node
+        if isinstance(node, int):
+            return node if abs(node) < 1 << 64 else self.text(str(node))
         if isinstance(node, float):
             return node if math.isfinite(node) else str(node)
-        if isinstance(node, datetime):
-            return node.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         if isinstance(node, Mapping | list | tuple | set | frozenset):
-            if depth >= MAX_DEPTH:
-                return self.mark(path, "…")
-            return self.mapping(node, path, depth) if isinstance(node, Mapping) else self.items(node, path, depth)
-        return self.text(str(node), path)
+            return self.inside(node)
+        return self.text(_written(node))
 
-    def text(self, node: str, path: str) -> str:
+    def text(self, node: str) -> str:
         room = min(MAX_TEXT, max(0, MAX_CHARACTERS - self.characters))
-        self.characters += min(len(node), room)
-        return node if len(node) <= room else self.mark(path, node[:room] + "…")
+        size = len(node)
+        self.characters += min(size, room)
+        return node if size <= room else self.mark(node[:room] + "…")
 
-    def mapping(self, node: Mapping[Any, Any], path: str, depth: int) -> dict[str, JSON]:
+    def inside(self, node: Any) -> JSON:
+        if len(self._here) >= MAX_DEPTH:
+            return self.mark("…")
+        return self.mapping(node) if isinstance(node, Mapping) else self.items(node)
+
+    def mapping(self, node: Mapping[Any, Any]) -> dict[str, JSON]:
         kept: dict[str, JSON] = {}
         for key, value in node.items():
-            if self.full(len(kept)):
-                self.mark(path, None)
+            if len(kept) >= MAX_ITEMS or self.values >= MAX_VALUES:
+                self.mark(None)
                 break
-            name = self.text(str(key), f"{path}.*")
-            kept[name] = self.plain(value, f"{path}.{name}" if path else name, depth + 1)
+            self._here.append("*")
+            name = self._here[-1] = self.text(str(key))
+            kept[name] = self.plain(value)
+            self._here.pop()
         return kept
 
-    def items(self, node: Any, path: str, depth: int) -> list[JSON]:
+    def items(self, node: Any) -> list[JSON]:
         kept: list[JSON] = []
         for value in node if isinstance(node, list | tuple) else sorted(node, key=str):
-            if self.full(len(kept)):
-                self.mark(path, None)
+            if len(kept) >= MAX_ITEMS or self.values >= MAX_VALUES:
+                self.mark(None)
                 break
-            kept.append(self.plain(value, f"{path}[{len(kept)}]", depth + 1))
+            self._here.append(len(kept))
+            kept.append(self.plain(value))
+            self._here.pop()
         return kept
 
-    def full(self, entries: int) -> bool:
-        return entries >= MAX_ITEMS or self.values >= MAX_VALUES
-
-    def mark(self, path: str, kept: Any) -> Any:
+    def mark(self, kept: Any) -> Any:
+        """Note that the value at hand was cut, and return what is left of it."""
         if len(self.paths) < MAX_ITEMS:
-            self.paths.append(path[:MAX_TEXT])
+            steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self._here)
+            self.paths.append("".join(steps).removeprefix(".")[:MAX_TEXT])
         return kept
+
+
+def _written(node: object) -> str:
+    if isinstance(node, datetime):
+        return node.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return str(node)

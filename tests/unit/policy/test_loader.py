@@ -121,9 +121,7 @@ def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
 
 
 def test_a_missing_directory_is_told(tmp_path: Path) -> None:
-    assert _problems(tmp_path, tmp_path / "polices") == [
-        "polices: no such file or directory (check the path)"
-    ]
+    assert _problems(tmp_path, tmp_path / "polices") == ["polices: no such file or directory (check the path)"]
 
 
 def test_a_directory_without_any_policy_file_is_told(tmp_path: Path) -> None:
@@ -151,7 +149,9 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     write(tmp_path, policy())
     (tmp_path / "gone.yaml").symlink_to("nowhere")
 
-    assert _problems(tmp_path) == ["gone.yaml: the file cannot be read: No such file or directory (check the path and its permissions)"]
+    assert _problems(tmp_path) == [
+        "gone.yaml: the file cannot be read: No such file or directory (check the path and its permissions)"
+    ]
 
 
 def test_every_problem_of_every_file_is_told_at_once_and_good_files_do_not_count(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.engine import CATALOG, NOW, Json, exemption, judging, parameters, policy, refusing, write
 from webhook.errors import PolicyError
-from webhook.policy import loader, policyset
+from webhook.policy import loader
 from webhook.policy.policyset import PolicyHolder, load
 
 
@@ -209,7 +209,7 @@ def test_files_that_change_while_they_are_read_are_never_put_in_force_as_a_mixtu
 
     write(tmp_path, policy("a-new"), file="a.yaml")
     with monkeypatch.context() as patched:
-        patched.setattr(policyset.loader, "load", load_while_someone_writes)
+        patched.setattr(loader, "load", load_while_someone_writes)
         assert not holder.reload()
     assert _names(holder) == ["a-old", "b-old"]
 

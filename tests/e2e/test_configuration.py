@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.objects import CRITICAL, SAFE, migration_policy
+from tests.e2e.objects import CRITICAL, HCO_NAME, SAFE, migration_policy
 from tests.e2e.scene import Configuration, allowed, refused
 from tests.support.kubectl import Answer
 from tests.support.process import until
@@ -38,6 +38,12 @@ def _migration_policy(configuration: Configuration, *flags: str) -> Answer:
     return configuration.admin.create(migration_policy(f"fast-{name}", {"team": name}, **POST_COPY), *flags)
 
 
+def _migration_policy_selecting(selectors: dict[str, Any]) -> Edit:
+    policy = migration_policy("fast", {}, **POST_COPY)
+    policy["spec"]["selectors"] = selectors
+    return lambda configuration, *flags: configuration.admin.create(policy, *flags)
+
+
 EXPOSING: dict[str, Edit] = {
     "hco-v1beta1": _hco(POST_COPY),
     "hco-v1": _hco(POST_COPY, "v1"),
@@ -46,6 +52,10 @@ EXPOSING: dict[str, Edit] = {
     "kubevirt-v1": _kubevirt(POST_COPY),
     "kubevirt-v1alpha3": _kubevirt(POST_COPY, "v1alpha3"),
     "migration-policy": _migration_policy,
+    "migration-policy-for-everything": _migration_policy_selecting({}),
+    "migration-policy-by-a-label-of-the-system": _migration_policy_selecting(
+        {"virtualMachineInstanceSelector": {"kubevirt.io/nodeName": "node-a"}}
+    ),
 }
 
 
@@ -65,18 +75,49 @@ def test_an_edit_that_puts_a_running_critical_vm_under_post_copy_is_refused_nami
     assert scene.admin.must("get", "migrationpolicies", "-o", "name") == ""
 
 
-def test_deleting_the_migration_policy_that_protects_a_critical_vm_is_refused(configuration: Configuration) -> None:
+@pytest.fixture
+def guarded(configuration: Configuration) -> str:
+    """A running critical VM that only a MigrationPolicy protects from post-copy; the policy's name."""
     scene = configuration.scene
-    guard = migration_policy(f"guard-{scene.namespace}", {"team": scene.namespace}, allowPostCopy=False)
-    allowed(scene.admin.create(guard))
+    guard = f"guard-{scene.namespace}"
+    allowed(scene.admin.create(migration_policy(guard, {"team": scene.namespace}, allowPostCopy=False)))
     allowed(configuration.patch_hco(POST_COPY))
     configuration.render(SAFE | POST_COPY)
     scene.vm("ledger", labels=CRITICAL)
-    delete = ("delete", "migrationpolicy", f"guard-{scene.namespace}")
+    return guard
+
+
+def test_deleting_the_migration_policy_that_protects_a_critical_vm_is_refused(
+    configuration: Configuration, guarded: str
+) -> None:
+    scene = configuration.scene
+    delete = ("delete", "migrationpolicy", guarded)
     scene.wait_until_refused(scene.admin, *delete)
     assert f"{scene.namespace}/ledger" in refused(scene.admin(*delete))
+    collection = "/apis/migrations.kubevirt.io/v1alpha1/migrationpolicies"
+    assert not scene.admin("delete", "--raw", collection).ok
+    assert scene.exists("migrationpolicy", guarded)
     scene.admin.must("delete", "virtualmachineinstances.kubevirt.io", "ledger")
     allowed(scene.admin(*delete))
+
+
+def test_a_more_specific_migration_policy_that_says_nothing_takes_the_protection_away(
+    configuration: Configuration, guarded: str
+) -> None:
+    scene = configuration.scene
+    silent = migration_policy("silent", {"team": scene.namespace}, bandwidthPerMigration="1Mi")
+    silent["spec"]["selectors"]["virtualMachineInstanceSelector"] = CRITICAL
+    scene.wait_until_refused(scene.admin, "create", "-f", "-", manifest=silent)
+    message = refused(scene.admin.create(silent))
+    assert f"{scene.namespace}/ledger" in message
+    assert "HyperConverged" in message
+
+
+@pytest.mark.parametrize("text", ["{", '{"op":"add"}', '[{"op":"add","path":"/metadata/name","value":"x"}]'])
+def test_a_jsonpatch_annotation_that_hco_cannot_apply_is_refused(configuration: Configuration, text: str) -> None:
+    annotate = ("annotate", "hyperconvergeds.v1beta1.hco.kubevirt.io", HCO_NAME)
+    message = refused(configuration.admin(*annotate, f"kubevirt.kubevirt.io/jsonpatch={text}"))
+    assert "kubevirt.kubevirt.io/jsonpatch" in message
 
 
 def test_an_unrelated_edit_passes_while_an_unsafe_setting_is_already_there(configuration: Configuration) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.e2e.objects import evacuation, vmim
@@ -85,15 +87,17 @@ def test_the_role_works_at_once_also_right_after_migguards_refusal(scene: Scene,
     allowed(bob.create(vmim("move", vm)))
 
 
-def test_the_command_that_a_refusal_gives_is_the_one_that_helps(scene: Scene) -> None:
+@pytest.mark.parametrize("user", ["bob", "o'neil", "b; touch /tmp/x", "$(id)", "idp:zoë@example.com"])
+def test_the_command_that_a_refusal_gives_is_the_one_that_helps(scene: Scene, user: str) -> None:
     vm = scene.vm("web")
-    scene.bind("admin", user="bob")
-    bob = scene.person("bob")
-    message = refused(bob.create(vmim("move", vm)))
+    scene.admin.must("create", "rolebinding", "admin", "--clusterrole=admin", f"--user={user}")
+    scene.wait_for_right("admin", "user", user)
+    message = refused(scene.person(user).create(vmim("move", vm)))
     command = next(line for line in message.splitlines() if "create rolebinding" in line)
-    words = command[command.index("create rolebinding") :].split("`")[0].split("'")[0].split()
+    tool, *words = shlex.split(command.split("run: ")[1])  # as a shell would read it
+    assert tool == "oc"
     scene.admin.must(*words)
-    allowed(bob.create(vmim("move", vm)))
+    allowed(scene.person(user).create(vmim("move", vm)))
 
 
 def test_a_right_that_was_taken_away_is_gone_soon(scene: Scene) -> None:

@@ -60,7 +60,8 @@ def test_a_creation_is_read_with_its_defaults() -> None:
     assert (request.namespace, request.name, request.subresource) == ("prod", "move", "")
     assert request.object == migration()
     assert request.old_object is None
-    assert request.request_kind is request.request_resource is None
+    assert request.request_kind is None
+    assert request.request_resource is None
     assert (request.user.username, request.user.uid, request.user.groups, request.user.extra) == ("alice", "", (), {})
     assert not request.dry_run
 

@@ -120,6 +120,11 @@ _MEANINGS: tuple[_Meaning, ...] = (
         "is it running, and can it be reached from here?",
     ),
     (
+        urllib3.exceptions.ConnectTimeoutError,
+        "no connection came about in time",
+        "is it running, and can it be reached from here?",
+    ),
+    (
         (urllib3.exceptions.TimeoutError, TimeoutError),
         "nothing came within {seconds:g} s",
         "is the API server overloaded, or the network cut?",

@@ -13,9 +13,15 @@ from dataclasses import dataclass, field
 
 from webhook.kubevirt.configchange import change_of, objects_of, policies_before_and_after
 from webhook.kubevirt.criticality import Flag, critical_reason, critical_vmis, is_running
-from webhook.kubevirt.migrationconfig import cluster_settings, handoff_labels, migration_policies, namespace_labels
+from webhook.kubevirt.migrationconfig import (
+    at_handoff,
+    cluster_settings,
+    handoff_labels,
+    migration_policies,
+    namespace_labels,
+)
 from webhook.kubevirt.migrationfields import DISABLE_TLS, DISRUPTION, POST_COPY, Settings
-from webhook.kubevirt.migrationpolicy import MigrationPolicy, best_match, overlay
+from webhook.kubevirt.migrationpolicy import MigrationPolicy
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY, NAMESPACE, VMI
 from webhook.kubevirt.workload import is_about, vmi_of
 from webhook.model.facts import Fact, FactContext
@@ -91,7 +97,7 @@ class _Judge:
         around = self.world.namespace_labels
         if around is None:
             around = namespace_labels(self.context, namespace)
-        return overlay(self.world.settings, best_match(self.world.policies, labels, around))
+        return at_handoff(self.world.settings, self.world.policies, labels, around).settings
 
 
 def exposure_of(context: FactContext) -> Exposure:

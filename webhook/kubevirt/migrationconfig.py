@@ -13,7 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from webhook.kubevirt.hyperconverged import Rendering, render
-from webhook.kubevirt.migrationfields import DEFAULTS, DISRUPTION, FIELDS, Setting, Settings, fields_set, following
+from webhook.kubevirt.migrationfields import (
+    DANGERS,
+    DEFAULTS,
+    DISRUPTION,
+    FIELDS,
+    Setting,
+    Settings,
+    fields_set,
+    following,
+)
 from webhook.kubevirt.migrationpolicy import MigrationPolicy, best_match, overlay
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY, NAMESPACE
 from webhook.kubevirt.workload import first_installed, kubevirt_of, vmi_of
@@ -32,6 +41,8 @@ from webhook.model.objects import (
 
 KUBEVIRT_PATH = ("spec", "configuration", "migrations")
 NODE_NAME_LABEL = "kubevirt.io/nodeName"
+TARGET_NODE_LABEL = "kubevirt.io/migrationTargetNodeName"
+"""Put on the VMI when its target is known: a MigrationPolicy may select on it, and then matches at hand-off only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +119,12 @@ def migration_policies(context: FactContext) -> Sequence[MigrationPolicy]:
 def handoff_labels(vmi: Object, labels: Mapping[str, str] | None = None) -> Mapping[str, str]:
     """Return the labels that MigrationPolicies are matched against when virt-controller hands the migration over.
 
-    Every VMI carries its node's name then, so KubeVirt's oddity about VMIs without any label never shows.
+    Every VMI carries its node's name then, so KubeVirt's oddity about VMIs without any label never shows. The target
+    node is another one by then than what a label of an earlier migration says.
     """
     carried = labels_of(vmi) if labels is None else labels
-    return {NODE_NAME_LABEL: text(vmi, "status", "nodeName"), **carried}
-
-
-def namespace_labels(context: FactContext, namespace: str) -> Mapping[str, str]:
-    """Return the labels of a namespace; empty if it is not known."""
-    return labels_of(context.view.get(NAMESPACE, "", namespace))
+    known = {key: item for key, item in carried.items() if key != TARGET_NODE_LABEL}
+    return {NODE_NAME_LABEL: text(vmi, "status", "nodeName"), **known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,31 @@ class InForce:
     """The MigrationPolicy that applies; empty if none does."""
 
 
+def at_handoff(
+    cluster: Settings, policies: Sequence[MigrationPolicy], labels: Mapping[str, str], around: Mapping[str, str]
+) -> InForce:
+    """Return what applies to a VMI with these labels, whichever node becomes the target.
+
+    The target is not known before hand-off. Where policies select on it, what endangers the VM counts as in force if
+    it is for any of the targets they name.
+    """
+    policy = best_match(policies, labels, around)
+    settings = overlay(cluster, policy)
+    targets = {found.vmi_labels[TARGET_NODE_LABEL] for found in policies if TARGET_NODE_LABEL in found.vmi_labels}
+    for target in sorted(name for name in targets if isinstance(name, str)):
+        there = overlay(cluster, best_match(policies, {**labels, TARGET_NODE_LABEL: target}, around))
+        worse = {
+            name: there[name] for name in DANGERS if there[name].value is True and settings[name].value is not True
+        }
+        settings = {**settings, **worse}
+    return InForce(settings, policy.name if policy else "")
+
+
+def namespace_labels(context: FactContext, namespace: str) -> Mapping[str, str]:
+    """Return the labels of a namespace; empty if it is not known."""
+    return labels_of(context.view.get(NAMESPACE, "", namespace))
+
+
 def in_force(context: FactContext) -> InForce:
     """Return the migration configuration of the VMI that the request is about; without a VMI the cluster's."""
 
@@ -135,9 +168,8 @@ def in_force(context: FactContext) -> InForce:
         vmi, cluster = vmi_of(context), cluster_settings(context)
         if vmi is None:
             return InForce(cluster, "")
-        labels = namespace_labels(context, namespace_of(vmi))
-        policy = best_match(migration_policies(context), handoff_labels(vmi), labels)
-        return InForce(overlay(cluster, policy), policy.name if policy else "")
+        around = namespace_labels(context, namespace_of(vmi))
+        return at_handoff(cluster, migration_policies(context), handoff_labels(vmi), around)
 
     return context.once("inForce", resolve)
 

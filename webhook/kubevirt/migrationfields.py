@@ -74,6 +74,8 @@ class MigrationField:
 POST_COPY = "allowPostCopy"
 DISRUPTION = "allowWorkloadDisruption"
 DISABLE_TLS = "disableTLS"
+DANGERS = (POST_COPY, DISRUPTION, DISABLE_TLS)
+"""Fields that put a VM at risk when they are true."""
 
 FIELDS = (
     MigrationField(

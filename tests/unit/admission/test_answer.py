@@ -21,9 +21,7 @@ def _violation(message: str = "no", policy: str = "guard", actions: set[Action] 
 
 
 def _failing(*violations: Violation, policy: str = "guard", actions: set[Action] = DENY, **fields: Any) -> Evaluation:
-    return Evaluation(
-        policy=policy, result=Result.FAIL, violations=violations, actions=frozenset(actions), **fields
-    )
+    return Evaluation(policy=policy, result=Result.FAIL, violations=violations, actions=frozenset(actions), **fields)
 
 
 def _broken(policy: str = "guard", actions: set[Action] = DENY, failure: str = "Fail") -> Evaluation:
@@ -68,9 +66,7 @@ def test_a_request_that_no_policy_concerns_is_allowed_and_says_who_decided() -> 
 def test_what_was_learnt_goes_along_whatever_the_answer() -> None:
     question = {"user": "alice", "canI": "get pods -A", "allowed": True}
     passed = Evaluation(policy="guard", result=Result.PASS)
-    decision = _combine(
-        passed, facts={"vmi.critical": True}, unavailable={"volumes": "stale"}, questions=(question,)
-    )
+    decision = _combine(passed, facts={"vmi.critical": True}, unavailable={"volumes": "stale"}, questions=(question,))
 
     assert decision.facts == {"vmi.critical": True}
     assert decision.unavailable == {"volumes": "stale"}
@@ -164,7 +160,7 @@ def test_a_policy_that_warns_lets_the_request_pass(actions: set[Action]) -> None
     decision = _combine(_failing(*violations, actions=actions))
 
     assert decision.allowed
-    assert decision.warnings == ("policy guard: first Next step: mend it", "policy guard: second")
+    assert decision.warnings == ("policy guard: first. Next step: mend it", "policy guard: second")
 
 
 def test_what_a_mutation_changed_is_a_warning() -> None:

@@ -217,7 +217,9 @@ def test_an_error_is_on_record_whoever_asked() -> None:
 def test_each_phase_judges_its_own_part_of_a_policy() -> None:
     both = policy(
         validations=[{"expression": "false", "message": "no"}],
-        mutations=[{"name": "m", "patchType": "ApplyConfiguration", "expression": "{'spec': {'a': 1}}", "warning": "w"}],
+        mutations=[
+            {"name": "m", "patchType": "ApplyConfiguration", "expression": "{'spec': {'a': 1}}", "warning": "w"}
+        ],
     )
 
     assert _decide(both, phase=Phase.MUTATE).patch
@@ -248,7 +250,12 @@ def test_facts_that_only_a_condition_reads_decide_before_others_are_computed() -
 def test_evaluations_are_in_order_of_policy_and_binding() -> None:
     decision = _decide([refusing("b"), refusing("a"), binding("z", "a"), binding("y", "a"), judging("broken", "aa")])
 
-    assert [(one.policy, one.binding) for one in decision.evaluations] == [("a", "y"), ("a", "z"), ("aa", ""), ("b", "")]
+    assert [(one.policy, one.binding) for one in decision.evaluations] == [
+        ("a", "y"),
+        ("a", "z"),
+        ("aa", ""),
+        ("b", ""),
+    ]
 
 
 def test_facts_are_on_record_but_whole_objects_are_not() -> None:
@@ -319,8 +326,12 @@ def test_many_threads_decide_under_one_policy_set() -> None:
 # The authorizer
 
 
-@pytest.mark.parametrize(("answer", "allowed"), [(True, True), (False, False), (None, False)], ids=["yes", "no", "unknown"])
-def test_a_policy_may_ask_the_authorizer_as_in_a_validating_admission_policy(answer: bool | None, allowed: bool) -> None:
+@pytest.mark.parametrize(
+    ("answer", "allowed"), [(True, True), (False, False), (None, False)], ids=["yes", "no", "unknown"]
+)
+def test_a_policy_may_ask_the_authorizer_as_in_a_validating_admission_policy(
+    answer: bool | None, allowed: bool
+) -> None:
     made = judging("authorizer.group('').resource('pods').namespace('prod').check('list').allowed()")
     authorizer = Allowing(answer)
 
@@ -560,7 +571,10 @@ def test_a_mutation_sees_what_those_before_it_changed() -> None:
 def test_the_mutations_of_one_policy_build_on_each_other() -> None:
     mutations = [
         {"name": name, "patchType": "ApplyConfiguration", "expression": expression, "warning": name}
-        for name, expression in (("one", "{'spec': {'a': {'b': 1}}}"), ("two", "{'spec': {'a': {'c': object.spec.a.b}}}"))
+        for name, expression in (
+            ("one", "{'spec': {'a': {'b': 1}}}"),
+            ("two", "{'spec': {'a': {'c': object.spec.a.b}}}"),
+        )
     ]
 
     decision = _decide(policy(mutations=mutations), phase=Phase.MUTATE)
@@ -571,7 +585,9 @@ def test_the_mutations_of_one_policy_build_on_each_other() -> None:
 def test_whether_a_policy_applies_is_judged_on_what_those_before_it_changed() -> None:
     policies = _set(
         mutating("{'metadata': {'labels': {'seen': 'yes'}}}", "a"),
-        mutating("{'spec': {'b': 1}}", "b", matchConditions=[{"name": "c", "expression": "has(object.metadata.labels)"}]),
+        mutating(
+            "{'spec': {'b': 1}}", "b", matchConditions=[{"name": "c", "expression": "has(object.metadata.labels)"}]
+        ),
         mutating(
             "{'spec': {'c': 1}}",
             "c",
@@ -614,7 +630,9 @@ def test_a_mutation_that_fails_does_not_undo_the_others() -> None:
 
 
 def test_a_mutation_that_refuses_takes_the_whole_patch_with_it() -> None:
-    decision = _decide([mutating("{'spec': {'a': 1}}", "a"), mutating("{'spec': {'b': broken}}", "b")], phase=Phase.MUTATE)
+    decision = _decide(
+        [mutating("{'spec': {'a': 1}}", "a"), mutating("{'spec': {'b': broken}}", "b")], phase=Phase.MUTATE
+    )
 
     assert decision.code == 503
     assert decision.patch == ()
@@ -671,7 +689,9 @@ HARD = (
         matchConditions=[{"name": "has-labels", "expression": "has(object.metadata.labels)"}],
         validationActions=["Warn"],
     ),
-    policy("notes", auditAnnotations=[{"key": "name", "valueExpression": "object.metadata.name"}], failurePolicy="Ignore"),
+    policy(
+        "notes", auditAnnotations=[{"key": "name", "valueExpression": "object.metadata.name"}], failurePolicy="Ignore"
+    ),
     mutating("{'spec': {'a': {'b': 1}, 'list': [1, true]}, 'metadata': {'labels': {'x/y~z': 'v'}}}", "merges"),
     mutating(
         "has(object.spec.a) && object.spec.a != 2 ? [{'op': 'replace', 'path': '/spec/a', 'value': 2}] : []",
@@ -689,7 +709,9 @@ def hard_policies() -> PolicySet:
 
 
 @given(new=_objects, old=st.none() | _objects, phase=_phases, origin=_origins)
-def test_no_object_can_make_a_decision_fail(hard: PolicySet, new: Json, old: Json | None, phase: Phase, origin: str) -> None:
+def test_no_object_can_make_a_decision_fail(
+    hard: PolicySet, new: Json, old: Json | None, phase: Phase, origin: str
+) -> None:
     decision = _decide(hard, _by(origin, object=new, old_object=old), phase)
 
     answer = json.loads(render(decision))
@@ -721,13 +743,26 @@ _GUARDED = [
     for watched in RESOURCES
     for version in ("v1", "v1beta1", "v1alpha3")
     if watched.kind
-    in {"VirtualMachineInstanceMigration", "HyperConverged", "KubeVirt", "MigrationPolicy", "VirtualMachine", "Namespace"}
+    in {
+        "VirtualMachineInstanceMigration",
+        "HyperConverged",
+        "KubeVirt",
+        "MigrationPolicy",
+        "VirtualMachine",
+        "Namespace",
+    }
 ]
 
 
 def _guarded(kind: int, new: Json | None, old: Json | None, username: str) -> AdmissionRequest:
     watched, version = _GUARDED[kind]
-    operation = Operation.UPDATE if new is not None and old is not None else Operation.CREATE if new is not None else Operation.DELETE
+    operation = (
+        Operation.UPDATE
+        if new is not None and old is not None
+        else Operation.CREATE
+        if new is not None
+        else Operation.DELETE
+    )
     resource = watched.resource
     return AdmissionRequest(
         uid="u",

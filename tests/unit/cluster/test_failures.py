@@ -73,7 +73,7 @@ def test_every_exception_of_the_libraries_below_becomes_ours(kind: type[Exceptio
                 "/x",
                 urllib3.exceptions.ConnectTimeoutError("slow"),
             ),
-            f"{SERVER}: GET /x: nothing came within 5 s (is the API server overloaded, or the network cut?)",
+            f"{SERVER}: GET /x: no connection came about in time (is it running, and can it be reached from here?)",
             id="the-reason-behind-a-retry",
         ),
         pytest.param(

@@ -267,3 +267,32 @@ def test_when_the_time_is_up_there_is_no_answer() -> None:
     found.deadline = Deadline.after(-1)
     with pytest.raises(FactUnavailable, match="which critical VMs the write exposes"):
         ask("postCopyCount", found)
+
+
+@pytest.mark.parametrize(
+    ("selector", "count"),
+    [
+        pytest.param({"kubevirt.io/migrationTargetNodeName": "worker-2"}, 1, id="any VM that goes there"),
+        pytest.param(
+            {"kubevirt.io/migrationTargetNodeName": "worker-2", "app": "db"}, 1, id="this VM if it goes there"
+        ),
+        pytest.param({"kubevirt.io/migrationTargetNodeName": "worker-2", "app": "web"}, 0, id="another VM"),
+    ],
+)
+def test_a_policy_that_matches_when_the_target_is_known_counts(selector: dict[str, str], count: int) -> None:
+    """Source: KubeVirt pkg/virt-controller/watch/migration/migration.go, which labels the VMI at hand-off."""
+    policy = migration_policy("by-target", selectors={"virtualMachineInstanceSelector": selector}, **ON)
+    found = context(create(MIGRATION_POLICY, policy), DB)
+    assert ask("postCopyCount", found) == count
+    assert list(ask("sources", found).values()) == ["MigrationPolicy by-target"] * count
+
+
+def test_a_label_of_an_earlier_migrations_target_says_nothing_about_the_next() -> None:
+    moved = vmi("db", labels={**CRITICAL, "kubevirt.io/migrationTargetNodeName": "worker-1"})
+    guard = migration_policy(
+        "guard",
+        selectors={"virtualMachineInstanceSelector": {"kubevirt.io/migrationTargetNodeName": "worker-1"}},
+        **OFF,
+    )
+    asked = update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(ON))
+    assert ask("postCopyCount", context(asked, moved, guard)) == 1

@@ -98,6 +98,10 @@ class Process:
             popen.kill()
             popen.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
     def kill(self) -> None:
         """End it at once, as a crash would."""
         popen, self._popen = self._popen, None

@@ -101,7 +101,7 @@ def render(decision: Decision) -> bytes:
         }
     if decision.patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(json.dumps(list(decision.patch)).encode()).decode()
+        response["patch"] = base64.b64encode(json.dumps(list(decision.patch), sort_keys=True).encode()).decode()
     if decision.warnings:
         response["warnings"] = [_CONTROL.sub(_REPLACEMENT, " ".join(one.split())) for one in decision.warnings]
     if decision.audit_annotations:

@@ -97,7 +97,7 @@ def _merged(result: JSON, target: Object) -> Iterator[PatchOperation]:
 
 
 def _merge(result: Object, target: Object, path: str) -> Iterator[PatchOperation]:
-    for key, wanted in result.items():
+    for key, wanted in sorted(result.items()):  # maps of CEL have no order, and the same request gets the same answer
         here = f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
         present = target.get(key)
         if isinstance(wanted, Mapping) and isinstance(present, Mapping):

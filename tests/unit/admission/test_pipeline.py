@@ -653,6 +653,17 @@ def test_there_is_nothing_to_change_without_an_object(fields: Json) -> None:
     assert decision.evaluations == ()
 
 
+def test_a_patch_is_the_same_to_the_byte_although_maps_of_cel_have_no_order() -> None:
+    fields = ", ".join(f"'{letter}': {{'x': 1, 'y': 2, 'z': 3}}" for letter in "hgfedcba")
+    policies = _set(mutating(f"{{'spec': {{{fields}}}}}"))
+
+    answers = {render(_decide(policies, phase=Phase.MUTATE)) for _ in range(20)}
+
+    assert len(answers) == 1
+    patch = _decide(policies, phase=Phase.MUTATE).patch
+    assert [operation["path"] for operation in patch] == [f"/spec/{letter}" for letter in "abcdefgh"]
+
+
 def test_two_bindings_of_a_mutation_change_an_object_once() -> None:
     decision = _decide([mutating("{'spec': {'a': 1}}"), binding("x"), binding("y")], phase=Phase.MUTATE)
 

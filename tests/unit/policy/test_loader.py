@@ -275,6 +275,10 @@ def test_dates_are_days_in_utc_or_rfc_3339_times(tmp_path: Path, written: str, i
     assert made.starts == datetime(2026, 3, 1, tzinfo=UTC)
 
 
+def test_an_exemption_may_begin_later_than_its_longest_time_from_now(tmp_path: Path) -> None:
+    assert _loaded(tmp_path, policy(), exemption(starts="2026-08-01", expires="2026-09-01")).exemptions
+
+
 def test_an_exemption_that_has_run_out_is_no_problem(tmp_path: Path) -> None:
     assert len(_loaded(tmp_path, policy(), exemption(expires="2025-01-01")).exemptions) == 1
 

@@ -87,10 +87,10 @@ def _listed(*operations: object) -> list[PatchOperation]:
         pytest.param(
             {"metadata": {"labels": {"a/b": "9", "c~d": "9", "~1": "9", "": "9"}}},
             [
+                {"op": "add", "path": "/metadata/labels/", "value": "9"},
                 {"op": "add", "path": "/metadata/labels/a~1b", "value": "9"},
                 {"op": "add", "path": "/metadata/labels/c~0d", "value": "9"},
                 {"op": "add", "path": "/metadata/labels/~01", "value": "9"},
-                {"op": "add", "path": "/metadata/labels/", "value": "9"},
             ],
             id="keys with slash and tilde",
         ),

@@ -238,10 +238,10 @@ def test_readers_see_the_whole_old_set_or_the_whole_new_one(tmp_path: Path) -> N
             seen += 1
         return seen
 
-    with ThreadPoolExecutor(4) as pool:
-        readers = [pool.submit(read) for _ in range(4)]
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
         try:
-            for number in range(10):
+            for number in range(6):
                 write(tmp_path, *sets[number % 2])
                 assert holder.reload()
         finally:

@@ -75,6 +75,8 @@ FAILING = [
     pytest.param("oldObject.spec == 1", "oldObject is not available", id="nothing bound"),
     pytest.param("requester.canMigrate", "requester.canMigrate is not available", id="fact that is not there"),
     pytest.param("object.items.all(a, object.items.all(b, true))", "budget", id="more than 10,000 steps"),
+    pytest.param("dyn(optional.of(true))", "", id="optional truth"),
+    pytest.param("dyn(object.?one)", "", id="optional field"),
     pytest.param("object.text", "str 'yes'", id="text for a truth"),
     pytest.param("object.one", "int '1'", id="number for a truth"),
     pytest.param("object.nothing", "NoneType 'None'", id="null for a truth"),

@@ -172,17 +172,13 @@ def test_a_policy_needs_the_facts_that_its_expressions_read_through_variables_to
 
 
 def test_variables_are_computed_in_the_order_in_which_they_build_on_each_other() -> None:
-    (made,) = compiled(
-        judging(
-            "variables.v4 + variables.v2 > 0",
-            variables=_variables(
-                "1", "2", "variables.v0 + variables.v1", "variables.v2", "variables.v3 + variables.v0"
-            ),
-        )
-    )
+    expressions = {"z": "1", "y": "2", "c": "variables.z + variables.y", "b": "variables.c", "a": "variables.b + 1"}
+    variables = [{"name": name, "expression": expression} for name, expression in expressions.items()]
+
+    (made,) = compiled(judging("variables.a > 0", variables=variables))
 
     assert [(one.name, one.level) for one in made.for_validations.variables] == [
-        ("v0", 0), ("v1", 0), ("v2", 1), ("v3", 2), ("v4", 3),
+        ("y", 0), ("z", 0), ("c", 1), ("b", 2), ("a", 3),
     ]  # fmt: skip
 
 

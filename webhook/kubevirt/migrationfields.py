@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from webhook.kubevirt.quantity import MAX_INT64, parse_bytes
 from webhook.model.facts import CelType
 from webhook.model.objects import JSON
+from webhook.model.quantity import MAX_INT64, parse_bytes
 
 
 class Form(StrEnum):

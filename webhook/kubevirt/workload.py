@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from webhook.kubevirt.criticality import critical_reason
-from webhook.kubevirt.quantity import parse_bytes
 from webhook.kubevirt.resources import KUBEVIRT, VM, VMI, VMIM
 from webhook.model.facts import ClusterView, Fact, FactContext, WatchedResource
 from webhook.model.objects import JSON, Object, labels_of, mappings, name_of, strings, text, value
+from webhook.model.quantity import parse_bytes
 from webhook.model.request import AdmissionRequest
 
 LIVE_MIGRATABLE = "LiveMigratable"

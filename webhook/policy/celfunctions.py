@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from operator import attrgetter, gt, lt
 from typing import Any, TypeAlias
 
-from webhook.policy import accesscheck, address, celregex, quantity, semver, sequence
+from webhook.model import quantity
+from webhook.policy import accesscheck, address, celregex, semver, sequence
 
 _Row: TypeAlias = tuple[str, Callable[..., Any] | None, str]
 

@@ -32,9 +32,10 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
 
+from webhook.model import quantity
 from webhook.model.facts import Attributes
 from webhook.model.request import AdmissionRequest
-from webhook.policy import address, quantity, semver
+from webhook.policy import address, semver
 from webhook.policy.accesscheck import Answer, Check, authorizing
 from webhook.policy.celfunctions import FUNCTIONS, Function
 

@@ -18,8 +18,10 @@ LARGEST_EXPONENT = 512
 
 _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))([eEinumkKMGTP]*[-+]?[0-9]*)", re.ASCII)
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)", re.ASCII)
+MAX_INT64 = 2**63 - 1
+
 _NANO = Decimal("1e-9")
-_CAP = Decimal(2**63 - 1)
+_CAP = Decimal(MAX_INT64)
 _EXACT = Context(prec=4 * LARGEST_EXPONENT, Emax=8 * LARGEST_EXPONENT, Emin=-8 * LARGEST_EXPONENT)
 _EXACT.traps[Inexact] = True
 _ROUNDING = Context(prec=4 * LARGEST_EXPONENT, rounding=ROUND_UP)
@@ -45,6 +47,24 @@ def parse(text: str) -> Decimal:
         size = _nanos(_EXACT.multiply(number, Decimal(2 ** _BINARY_SUFFIXES[suffix])))
         return size if abs(size) <= _CAP else _CAP.copy_sign(size)
     return _nanos(_EXACT.scaleb(number, _power_of_ten(text, suffix)))
+
+
+def parse_bytes(written: object) -> int | None:
+    """Return a quantity in bytes, rounded up and held within int64 as Kubernetes does; None if it is not one.
+
+    A JSON number is a quantity too.
+    """
+    if isinstance(written, bool) or not isinstance(written, int | float | str):
+        return None
+    if isinstance(written, int):
+        whole = written
+    else:
+        try:
+            number = parse(written if isinstance(written, str) else repr(written))
+        except ValueError:
+            return None
+        whole = int(number.to_integral_value(ROUND_UP, _ROUNDING))
+    return max(-MAX_INT64, min(MAX_INT64, whole))
 
 
 def is_quantity(text: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,13 +21,14 @@ from webhook.audit.jsonl import JsonLines
 from webhook.audit.record import record
 from webhook.cluster.manifests import store_from
 from webhook.cluster.store import Store
-from webhook.errors import AuditError
+from webhook.errors import AuditError, UsageError
 from webhook.kubevirt.rbac import RBACAuthorizer
+from webhook.kubevirt.requester import located
 from webhook.kubevirt.resources import RESOURCES
 from webhook.model.decision import Decision
 from webhook.model.facts import Deadline
 from webhook.model.request import AdmissionRequest, Phase
-from webhook.policy.policyset import PolicyHolder, PolicySet
+from webhook.policy.policyset import Keep, PolicyHolder, PolicySet
 from webhook.settings import Settings
 from webhook.telemetry import Metrics, State
 
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 
 FOLLOW_SECONDS = 1.0
 """How often policy files and readiness are looked at; what a person who edits a policy will wait for."""
+STUCK_SECONDS = 30.0
+"""When they were not looked at for this long, it is told: a disk hangs, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +67,31 @@ class Runtime:
     Owner: the server's worker process. ``start`` and ``stop`` are called once; the rest is safe from many threads.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Build the parts. Raises MigguardError if policies, manifests, kubeconfig or audit log cannot be used."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        keep: Keep | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Build the parts. Raises MigguardError if policies, manifests, kubeconfig or audit log cannot be used.
+
+        Args:
+            settings: What to do.
+            keep: Where the policy set in force is left for a process that replaces this one.
+            clock: The time.
+        """
         self._settings = settings
         self._clock = clock
         self._stopping = threading.Event()
         self._reload_asked = False
         self._follower = threading.Thread(target=self._follow, name="policies", daemon=True)
         self._draining = False
-        self._holder = PolicyHolder(settings.policies, CATALOG)
+        self._holder = PolicyHolder(settings.policies, CATALOG, keep)
+        self._looked = time.monotonic()
+        self._trouble = ""
         self._cluster = _from_manifests(settings) if settings.cluster else _from_api_server(settings)
-        self._audit = JsonLines(settings.audit_log, sync=settings.audit_sync == "fsync")
+        self._audit = _audit_log(settings)
         self.metrics = Metrics({str(watched.resource) for watched in RESOURCES})
         self.metrics.watch(self._state)
 
@@ -131,7 +149,8 @@ class Runtime:
     def undecided(self, request: AdmissionRequest, phase: Phase, why: str, decision_id: str) -> Decision:
         """Return what is answered when no decision can be made."""
         policies = self._holder.current
-        decision = failure.undecided(request, phase, why, decision_id=decision_id, parameters=policies.parameters)
+        parameters = located(policies.parameters, self._cluster.world.view)
+        decision = failure.undecided(request, phase, why, decision_id=decision_id, parameters=parameters)
         return replace(decision, revision=policies.revision)
 
     def record(self, request: AdmissionRequest, phase: Phase, decision: Decision) -> None:
@@ -170,6 +189,11 @@ class Runtime:
         text = f"{_count(policies)} policies in force, revision {policies.revision}"
         if problem is not None:
             text += f"; the files on disk have {len(problem.problems)} problem(s), first: {problem.problems[0]}"
+        silent = time.monotonic() - self._looked
+        if silent > STUCK_SECONDS:
+            text += f"; stuck: the files on disk were last looked at {silent:.0f} s ago"
+        if self._trouble:
+            text += f"; looking at the files on disk failed, see the log: {self._trouble}"
         return Condition("policies", True, text)
 
     def _cluster_condition(self) -> Condition:
@@ -195,7 +219,8 @@ class Runtime:
         return State(
             revision=policies.revision,
             policies=_count(policies),
-            policy_problem=self._holder.problem is not None,
+            policy_problem=self._holder.problem is not None or bool(self._trouble),
+            policies_looked_at=time.time() - (time.monotonic() - self._looked),
             cache_objects=store.counts(),
             cache_staleness=staleness,
         )
@@ -203,18 +228,33 @@ class Runtime:
     # Following
 
     def _follow(self) -> None:
-        """Reload policies when they change or when asked to, and tell when readiness changes."""
+        """Look after policies and readiness until the end."""
         was_ready: bool | None = None
         while True:
-            blocking = [f"{one.name}: {one.message}" for one in self.conditions() if not one.ok]
-            if was_ready != (not blocking):
-                was_ready = not blocking
-                log.info("ready" if was_ready else "not ready", extra={"reasons": blocking} if blocking else None)
+            was_ready = self._tell_readiness(was_ready)
             if self._stopping.wait(FOLLOW_SECONDS):
                 return
-            asked, self._reload_asked = self._reload_asked, False
+            self._look()
+
+    def _tell_readiness(self, was_ready: bool | None) -> bool:
+        blocking = [f"{one.name}: {one.message}" for one in self.conditions() if not one.ok]
+        if was_ready != (not blocking):
+            log.info("not ready" if blocking else "ready", extra={"reasons": blocking} if blocking else None)
+        return not blocking
+
+    def _look(self) -> None:
+        """Reload policies when they changed or when asked to."""
+        asked, self._reload_asked = self._reload_asked, False
+        try:
             if asked or self._holder.changed():
                 self._reload()
+                self._trouble = ""
+        except Exception as error:  # noqa: BLE001 - a bug, or no memory: without this thread no edit would take effect again
+            if type(error).__name__ != self._trouble:
+                log.exception("looking at the policies on disk failed, the last good policy set stays in force")
+            self._trouble = type(error).__name__
+            self.metrics.reloaded(ok=False)
+        self._looked = time.monotonic()
 
     def _reload(self) -> None:
         swapped = self._holder.reload()
@@ -228,6 +268,14 @@ class Runtime:
 def _count(policies: PolicySet) -> int:
     """How many policies; one with several bindings counts once."""
     return len({policy.name for policy in policies.policies})
+
+
+def _audit_log(settings: Settings) -> JsonLines:
+    try:
+        return JsonLines(settings.audit_log, sync=settings.audit_sync == "fsync")
+    except AuditError as error:
+        # Later it is a disk that failed; now it is a place that was never good.
+        raise UsageError(error.message, where=error.where, hint=error.hint) from error
 
 
 def _from_manifests(settings: Settings) -> _Cluster:

@@ -46,6 +46,8 @@ class State:
     policies: int = 0
     policy_problem: bool = False
     """The policies on disk cannot be loaded; an older set is in force."""
+    policies_looked_at: float = 0.0
+    """When the policies on disk were last looked at, in seconds since 1970."""
     cache_objects: Mapping[str, int] = field(default_factory=dict)
     cache_staleness: Mapping[str, float] = field(default_factory=dict)
 
@@ -172,6 +174,11 @@ def _state_metrics(state: State) -> Iterable[Metric]:
         "migguard_policy_problem",
         "1 if the policies on disk cannot be loaded and an older set is in force.",
         value=int(state.policy_problem),
+    )
+    yield GaugeMetricFamily(
+        "migguard_policy_check_timestamp_seconds",
+        "When the policies on disk were last looked at (every second, if all is well), in seconds since 1970.",
+        value=state.policies_looked_at,
     )
     objects = GaugeMetricFamily("migguard_cache_objects", "Objects in the cache.", labels=["resource"])
     for resource, count in state.cache_objects.items():

@@ -164,3 +164,15 @@ def test_virtctl_migrate_arrives_through_virt_api(scene: Scene) -> None:
     records = scene.webhook.records(namespace=scene.namespace, operation="CREATE")
     assert {record["origin"] for record in records} == {"VirtAPI"}
     assert records[0]["requested_by"] == f"system:serviceaccount:{INSTALL_NAMESPACE}:kubevirt-apiserver"
+
+
+def test_a_namespace_that_merely_bears_a_usual_name_makes_no_system_component(scene: Scene) -> None:
+    """KubeVirt is installed elsewhere: whoever may make a namespace could take this name."""
+    usual = "openshift-cnv" if INSTALL_NAMESPACE != "openshift-cnv" else "kubevirt"
+    scene.admin("create", "namespace", usual)
+    scene.bind("admin", serviceaccount=f"{usual}:kubevirt-controller")
+    vm = scene.vm("local", access_mode="ReadWriteOnce")
+    answer = scene.controller("kubevirt-controller", namespace=usual).create(evacuation(vm, "node-a"))
+    assert "requester-can-migrate" in refused(answer)
+    (record,) = scene.webhook.records(namespace=scene.namespace, operation="CREATE")[-1:]
+    assert record["origin"] == "User"

@@ -45,4 +45,8 @@ class View:
     def list(self, watched: WatchedResource) -> Sequence[Object]:
         """See ClusterView."""
         self.listed.append(watched.kind)
+        return self.last_known(watched)
+
+    def last_known(self, watched: WatchedResource) -> Sequence[Object]:
+        """See ClusterView."""
         return [found for _, found in sorted(self._objects[watched.kind].items())]

@@ -25,7 +25,10 @@ def is_person(origin: str) -> bool:
 def undecided(
     request: AdmissionRequest, phase: Phase, why: str, *, decision_id: str, parameters: Mapping[str, Any]
 ) -> Decision:
-    """Return the decision for a request that could not be judged at all, because of ``why``."""
+    """Return the decision for a request that could not be judged at all, because of ``why``.
+
+    ``parameters`` are those of the policy set with the namespaces where KubeVirt is, see ``requester.located``.
+    """
     origin = classify(request.user, parameters, request)
     refused = is_person(origin)
     message = (

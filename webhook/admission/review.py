@@ -38,6 +38,8 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 128
 """Nesting of a review. Real objects stay below 30; recursion in the CEL runtime and here is safe far above this."""
 _INTEGERS = range(-(2**63), 2**63)
+_INTEGER_DIGITS = len(str(-(2**63)))
+"""With the sign. What is longer is never made an integer, which takes time that grows with the square of the length."""
 _NUL, _REPLACEMENT = "\0", "\ufffd"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """All but tab and line feed."""
@@ -207,7 +209,7 @@ def _integer(written: str) -> int | float:
 
     Source: Kubernetes ``apimachinery/pkg/util/json``.
     """
-    number = int(written)
+    number = int(written) if len(written) <= _INTEGER_DIGITS else None
     return number if number in _INTEGERS else _float(written)
 
 

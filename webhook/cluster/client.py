@@ -209,7 +209,8 @@ def connect(kubeconfig: Path | None = None, context: str | None = None) -> Clien
         context: A context of the kubeconfig; None for its current one.
 
     Raises:
-        ClusterError: the kubeconfig or the service account cannot be used.
+        InputError: the kubeconfig cannot be used.
+        ClusterError: the service account cannot be used.
         UsageError: a context without a kubeconfig.
     """
     if kubeconfig is None and context is not None:

@@ -180,6 +180,10 @@ class Store:
         """How many objects are held, by resource (``pods``, ``virtualmachines.kubevirt.io``)."""
         return {str(resource): len(state.table.objects.members) for resource, state in self._states.items()}
 
+    def last_known(self, watched: WatchedResource) -> Sequence[Object]:
+        """See ClusterView."""
+        return self.held_in(watched)
+
     def held(self, watched: WatchedResource, namespace: str, name: str) -> Object | None:
         """Return one object as it is held, however old; for those who bring the store up to date."""
         table = self._state(watched).table

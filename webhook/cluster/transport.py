@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from webhook import __version__
 from webhook.cluster.failures import shorten
-from webhook.errors import ClusterError
+from webhook.errors import ClusterError, InputError
 
 _POOL = 64
 """Connections kept: one for each watch (about 20 resources), the rest for the server's threads."""
@@ -150,8 +150,10 @@ def open_transport(kubeconfig: Path | None, context: str | None) -> HttpTranspor
     """Read a kubeconfig, or the service account of the pod; sends nothing.
 
     Raises:
-        ClusterError: they cannot be used.
+        InputError: the kubeconfig cannot be used.
+        ClusterError: the service account cannot be used.
     """
+    unusable = ClusterError if kubeconfig is None else InputError
     configuration = Configuration(connection_pool_maxsize=_POOL)
     where = str(kubeconfig) if kubeconfig else "the service account of this pod"
     try:
@@ -164,12 +166,12 @@ def open_transport(kubeconfig: Path | None, context: str | None) -> HttpTranspor
             )
         return HttpTransport(ApiClient(configuration))
     except OSError as error:
-        raise ClusterError(f"{where} cannot be read: {error.strerror or error}", hint="check the path") from error
+        raise unusable(f"{where} cannot be read: {error.strerror or error}", hint="check the path") from error
     except ConfigException as error:
         hint = "check the file and the context" if kubeconfig else "outside a pod, name a kubeconfig with --kubeconfig"
-        raise ClusterError(f"{where} cannot be used: {shorten(error)}", hint=hint) from error
+        raise unusable(f"{where} cannot be used: {shorten(error)}", hint=hint) from error
     except (yaml.YAMLError, *_UNEXPECTED) as error:
         # The texts of these may repeat what the file holds, keys included.
-        raise ClusterError(
+        raise unusable(
             f"{where} is not a kubeconfig ({type(error).__name__})", hint="see kubectl config view"
         ) from error

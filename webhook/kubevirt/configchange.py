@@ -7,9 +7,9 @@ is not blamed for what was already there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from webhook.kubevirt.hyperconverged import path_of, render
+from webhook.kubevirt.hyperconverged import VERSIONS, Rendering, path_of, render
 from webhook.kubevirt.migrationconfig import (
     KUBEVIRT_PATH,
     cluster_of,
@@ -36,6 +36,7 @@ class ConfigChange:
     sets: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     error: str = ""
+    error_before: str = ""
     applies: bool = True
 
 
@@ -67,27 +68,33 @@ def _change(context: FactContext) -> ConfigChange:
 
 def _hyperconverged(context: FactContext, old: Object | None, new: Object | None) -> ConfigChange:
     version, kubevirt = context.request.kind.version, cluster_of(context).kubevirt
-    before = _rendered_before(context, old, version)
     path = path_of(version)
-    if new is None:
-        return ConfigChange(before=before, after=DEFAULTS, path=path)
-    rendering = render(new, kubevirt, version)
-    unreadable = _unreadable(new, path, lambda field: field.in_hyperconverged)
+    rendered_before = render(old, kubevirt, version) if old is not None else None
+    rendered_after = render(new, kubevirt, version) if new is not None else None
+    before = _in_force(rendered_before, cluster_settings(context))
     return ConfigChange(
         before=before,
-        # HCO leaves the KubeVirt CR as it is while it cannot render.
-        after=before if rendering.error else rendering.settings,
-        sets=rendering.sets,
+        after=_in_force(rendered_after, before),
+        sets=rendered_after.sets if rendered_after else (),
         path=path,
-        error=rendering.error or unreadable,
+        error=_error(new, rendered_after, path, version),
+        error_before=_error(old, rendered_before, path, version),
     )
 
 
-def _rendered_before(context: FactContext, old: Object | None, version: str) -> Settings:
-    if old is None:
+def _in_force(rendering: Rendering | None, otherwise: Settings) -> Settings:
+    """HCO leaves the KubeVirt CR as it is while it cannot render."""
+    if rendering is None:
         return DEFAULTS
-    rendering = render(old, cluster_of(context).kubevirt, version)
-    return cluster_settings(context) if rendering.error else rendering.settings
+    return otherwise if rendering.error else rendering.settings
+
+
+def _error(hyperconverged: Object | None, rendering: Rendering | None, path: tuple[str, ...], version: str) -> str:
+    if rendering is None:
+        return ""
+    if version not in VERSIONS:
+        return f"HyperConverged of version '{version}' is not known; known are {', '.join(VERSIONS)}"
+    return rendering.error or _unreadable(hyperconverged, path, lambda field: field.in_hyperconverged)
 
 
 def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> ConfigChange:
@@ -98,17 +105,19 @@ def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> C
         sets=tuple(field.name for field, _ in fields_set(mapping(new, *KUBEVIRT_PATH))),
         path=KUBEVIRT_PATH,
         error=_unreadable(new, KUBEVIRT_PATH, lambda field: field.in_cluster),
+        error_before=_unreadable(old, KUBEVIRT_PATH, lambda field: field.in_cluster),
     )
 
 
 def _migration_policy(context: FactContext, old: Object | None, new: Object | None) -> ConfigChange:
     cluster = cluster_settings(context)
     return ConfigChange(
-        before=overlay(cluster, MigrationPolicy.read(old) if old is not None else None),
-        after=overlay(cluster, MigrationPolicy.read(new) if new is not None else None),
+        before=overlay(cluster, _policy_of(context.request, old)),
+        after=overlay(cluster, _policy_of(context.request, new)),
         sets=tuple(field.name for field, _ in fields_set(mapping(new, "spec"), in_policy=True)),
         path=("spec",),
         error=_unreadable(new, ("spec",), lambda field: field.in_policy),
+        error_before=_unreadable(old, ("spec",), lambda field: field.in_policy),
     )
 
 
@@ -128,10 +137,17 @@ def policies_before_and_after(context: FactContext) -> tuple[list[MigrationPolic
     request = context.request
     if request.subresource or not is_about(request, MIGRATION_POLICY):
         return policies, policies
-    old, new = (MigrationPolicy.read(policy) if policy is not None else None for policy in objects_of(request))
+    old, new = (_policy_of(request, policy) for policy in objects_of(request))
     names = {request.name, *(policy.name for policy in (old, new) if policy is not None)}
     others = [policy for policy in policies if policy.name not in names]
     return [*others, *([old] if old else [])], [*others, *([new] if new else [])]
+
+
+def _policy_of(request: AdmissionRequest, policy: Object | None) -> MigrationPolicy | None:
+    """Read a policy of the request; one whose name the API server will generate is called ``prefix*``."""
+    if policy is None:
+        return None
+    return replace(MigrationPolicy.read(policy), name=request.subject.name)
 
 
 def _pointer(path: tuple[str, ...]) -> str:
@@ -207,5 +223,11 @@ FACTS = (
         "string",
         "Why the result cannot be told, such as a malformed jsonpatch annotation; empty if it can.",
         lambda context: change_of(context).error,
+    ),
+    Fact(
+        "config.errorBefore",
+        "string",
+        "The same of the object as it was before this write.",
+        lambda context: change_of(context).error_before,
     ),
 )

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from webhook.kubevirt.configchange import change_of, objects_of, policies_before_and_after
 from webhook.kubevirt.criticality import Flag, critical_reason, critical_vmis, is_running
 from webhook.kubevirt.migrationconfig import (
+    NODE_NAME_LABEL,
+    TARGET_NODE_LABEL,
     at_handoff,
     cluster_settings,
     handoff_labels,
@@ -32,6 +34,9 @@ FIRST = 10
 
 _KINDS = {"postCopy": POST_COPY, "disruption": DISRUPTION, "tls": DISABLE_TLS}
 """What a VM can be exposed to, and the field that is true then."""
+
+NODE_LABELS = (NODE_NAME_LABEL, TARGET_NODE_LABEL)
+"""The VMs of today will be on other nodes when they migrate some day."""
 
 _CHECK_EVERY = 256
 """VMs between two looks at the clock."""
@@ -97,7 +102,8 @@ class _Judge:
         around = self.world.namespace_labels
         if around is None:
             around = namespace_labels(self.context, namespace)
-        return at_handoff(self.world.settings, self.world.policies, labels, around).settings
+        found = at_handoff(self.world.settings, self.world.policies, labels, around, unknown=NODE_LABELS)
+        return found.settings
 
 
 def exposure_of(context: FactContext) -> Exposure:

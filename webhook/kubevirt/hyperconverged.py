@@ -16,6 +16,8 @@ from webhook.kubevirt.resources import HYPERCONVERGED
 from webhook.model.objects import JSON, Object, ObjectRef, annotations_of, mapping, name_of, namespace_of, text
 
 _PATHS = {"v1": ("spec", "virtualization", "liveMigrationConfig"), "v1beta1": ("spec", "liveMigrationConfig")}
+VERSIONS = tuple(_PATHS)
+"""API versions of HyperConverged whose layout is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

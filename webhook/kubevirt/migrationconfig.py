@@ -9,7 +9,7 @@ Source: KubeVirt ``pkg/virt-config/virt-config.go`` (``GetMigrationConfiguration
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from webhook.kubevirt.hyperconverged import Rendering, render
@@ -137,18 +137,22 @@ class InForce:
 
 
 def at_handoff(
-    cluster: Settings, policies: Sequence[MigrationPolicy], labels: Mapping[str, str], around: Mapping[str, str]
+    cluster: Settings,
+    policies: Sequence[MigrationPolicy],
+    labels: Mapping[str, str],
+    around: Mapping[str, str],
+    *,
+    unknown: Collection[str] = (TARGET_NODE_LABEL,),
 ) -> InForce:
-    """Return what applies to a VMI with these labels, whichever node becomes the target.
+    """Return what applies to a VMI with these labels, whatever the unknown labels turn out to be.
 
-    The target is not known before hand-off. Where policies select on it, what endangers the VM counts as in force if
-    it is for any of the targets they name.
+    The target node is not known before hand-off, nor where a VM will be when it migrates some day. Where policies
+    select on such a label, what endangers the VM counts as in force if it is for any value that they name.
     """
     policy = best_match(policies, labels, around)
     settings = overlay(cluster, policy)
-    targets = {found.vmi_labels[TARGET_NODE_LABEL] for found in policies if TARGET_NODE_LABEL in found.vmi_labels}
-    for target in sorted(name for name in targets if isinstance(name, str)):
-        there = overlay(cluster, best_match(policies, {**labels, TARGET_NODE_LABEL: target}, around))
+    for pairs in sorted({found.pairs_of(unknown) for found in policies} - {()}):
+        there = overlay(cluster, best_match(policies, {**labels, **dict(pairs)}, around))
         worse = {
             name: there[name] for name in DANGERS if there[name].value is True and settings[name].value is not True
         }

@@ -6,7 +6,7 @@ Source: KubeVirt ``pkg/virt-controller/watch/migration/migrationpolicy.go`` (``m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from webhook.kubevirt.migrationfields import DISRUPTION, POST_COPY, Setting, Settings, fields_set
@@ -52,6 +52,11 @@ class MigrationPolicy:
         if not (_all_in(self.vmi_labels, vmi_labels) and _all_in(self.namespace_labels, namespace_labels)):
             return None
         return len(self.vmi_labels) + len(self.namespace_labels), len(self.vmi_labels)
+
+    def pairs_of(self, keys: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """Return the pairs that it selects VMIs by, of these keys, in order."""
+        pairs = ((key, self.vmi_labels.get(key)) for key in sorted(keys))
+        return tuple((key, wanted) for key, wanted in pairs if isinstance(wanted, str))
 
     def __str__(self) -> str:
         return str(ObjectRef(MIGRATION_POLICY.kind, "", self.name))

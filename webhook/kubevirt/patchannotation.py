@@ -4,9 +4,10 @@ HCO does not replace the KubeVirt CR by the patched document. It decodes that *i
 that changes what a patch means: ``remove`` takes nothing away, ``replace`` of a parent merges, keys match
 whatever their case, and only an explicit null clears a field.
 
-What surrounds the migration configuration is known from the cached KubeVirt CR only, which may be older than HCO's own
-rendering. So an operation that fails there and cannot reach the migration configuration is left out instead of failing
-the patch; if it truly fails, HCO itself refuses the object.
+What surrounds the migration configuration is known from the cached KubeVirt CR only, which is older than HCO's own
+rendering: the same write may change it. So an operation that fails there and cannot reach the migration configuration
+is left out instead of failing the patch (if it truly fails, HCO itself refuses the object), and one that brings a value
+from there into the migration configuration is not judged: nobody needs it, and it could bring anything.
 
 Source: HyperConverged ``controllers/operands/operand.go`` (``applyAnnotationPatch``); Go ``encoding/json`` (field names
 match by simple case folding; of several the last one wins).
@@ -49,6 +50,7 @@ def patched_migrations(
         steps = read_patch(written)
         _check(steps)
         document = _document(rendered, surroundings)
+        _check_sources(steps)
         for step in steps:
             _apply(document, step)
         return _decoded(document, rendered)
@@ -62,6 +64,18 @@ def _check(steps: tuple[PatchStep, ...]) -> None:
     for step in steps:
         if step.path[0] != "spec" or len(step.path) == 1:
             raise PatchError(f"{step} is outside /spec/")
+
+
+def _check_sources(steps: tuple[PatchStep, ...]) -> None:
+    """Refuse a copy or move into the migration configuration whose value may come from outside of it."""
+    unknown = False
+    for step in steps:
+        if step.kind not in {"copy", "move"}:
+            continue
+        outside = step.source[: len(MAP)] != MAP
+        if _reaches(step.path) and (outside or unknown):
+            raise PatchError(f"{step} takes its value from outside of the migration configuration, which is not judged")
+        unknown = unknown or outside
 
 
 def _document(rendered: Mapping[str, JSON], surroundings: Mapping[str, JSON]) -> dict[str, JSON]:

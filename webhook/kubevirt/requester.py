@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from webhook.errors import FactUnavailable
 from webhook.kubevirt.resources import KUBEVIRT, VMIM
-from webhook.model.facts import Fact, FactContext
+from webhook.model.facts import ClusterView, Fact, FactContext
 from webhook.model.objects import annotations_of, namespace_of, strings
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
 
@@ -94,23 +93,22 @@ def _creates_vmim(request: AdmissionRequest) -> bool:
     )
 
 
-def origin_of(context: FactContext) -> Origin:
-    """Return the origin of the request of this context.
+def located(parameters: Mapping[str, Any], view: ClusterView) -> Mapping[str, Any]:
+    """Return the parameters with the namespaces where KubeVirt really is.
 
     KubeVirt's accounts live where its KubeVirt CR is, which only cluster administrators can make. So nobody gains
     anything by making a namespace that merely bears one of the usual names, and an unusual one needs no configuration.
-    The configured namespaces count where no KubeVirt CR is known.
+    What was last seen counts, however long ago: a drain must not wait for the API server. The configured namespaces
+    stand in where no KubeVirt CR was ever seen.
     """
-    found = context.once("installNamespaces", _install_namespaces)
-    parameters = {**context.parameters, "installNamespaces": found} if found else context.parameters
+    found = sorted({namespace_of(kubevirt) for kubevirt in view.last_known(KUBEVIRT)} - {""})
+    return {**parameters, "installNamespaces": found} if found else parameters
+
+
+def origin_of(context: FactContext) -> Origin:
+    """Return the origin of the request of this context."""
+    parameters = context.once("located", lambda context: located(context.parameters, context.view))
     return classify(context.request.user, parameters, context.request)
-
-
-def _install_namespaces(context: FactContext) -> list[str]:
-    try:
-        return [namespace_of(kubevirt) for kubevirt in context.view.list(KUBEVIRT)]
-    except FactUnavailable:  # drains go on while the API server cannot be reached
-        return []
 
 
 FACTS = (

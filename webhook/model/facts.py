@@ -71,6 +71,9 @@ class ClusterView(Protocol):
     def list(self, watched: WatchedResource) -> Sequence[Object]:
         """Return all objects of a resource of which a cluster has few, ordered by namespace and name."""
 
+    def last_known(self, watched: WatchedResource) -> Sequence[Object]:
+        """Return all objects as last seen, however long ago; never raises. For what must be known in any case."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
@@ -167,6 +170,11 @@ class RecordingView:
         """See ClusterView."""
         self._note(Read(watched))
         return self._view.list(watched)
+
+    def last_known(self, watched: WatchedResource) -> Sequence[Object]:
+        """See ClusterView."""
+        self._note(Read(watched))
+        return self._view.last_known(watched)
 
 
 class Refresher(Protocol):

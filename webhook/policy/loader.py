@@ -41,10 +41,25 @@ def load(paths: Sequence[Path], *, now: datetime) -> Documents:
     references to policies that are not there, exemptions that run too long after ``now``, and a set without any policy.
     """
     problems: list[Problem] = []
+    return _load(_files(paths, problems), read, problems, where=", ".join(str(path) for path in paths), now=now)
+
+
+def load_texts(texts: Mapping[str, str], *, now: datetime) -> Documents:
+    """Do the same with the content of files that were read before: the ``texts`` of earlier Documents."""
+    return _load([Path(name) for name in texts], lambda path: texts[str(path)], [], where="", now=now)
+
+
+def _load(
+    files: Sequence[Path], content: Callable[[Path], str], problems: list[Problem], *, where: str, now: datetime
+) -> Documents:
     documents: list[Document] = []
-    digests: list[str] = []
-    for path in _files(paths, problems):
-        found, broken = _parse(path, digests)
+    texts: dict[str, str] = {}
+    for path in files:
+        try:
+            texts[str(path)] = content(path)
+            found, broken = parse(texts[str(path)], str(path))
+        except InputError as error:
+            found, broken = [], [Problem(error.where, error.message, error.hint)]
         documents.extend(found)
         problems.extend(broken)
     by_kind: dict[str, list[Document]] = {kind: [] for kind in schema.KINDS}
@@ -52,16 +67,17 @@ def load(paths: Sequence[Path], *, now: datetime) -> Documents:
         problem = _sort(document, by_kind)
         problems.extend(problem)
     if not problems and not by_kind["GuardPolicy"]:
-        where = ", ".join(str(path) for path in paths)
         problems.append(Problem(where, "holds no GuardPolicy", "a guard without policies would let everything through"))
     if problems:
         raise PolicyError(tuple(problems))
+    digests = sorted(hashlib.sha256(text.encode()).hexdigest() for text in texts.values())
     loaded = Documents(
         policies=tuple(_policy(document) for document in by_kind["GuardPolicy"]),
         bindings=tuple(_binding(document) for document in by_kind["GuardPolicyBinding"]),
         exemptions=tuple(one for document in by_kind["Exemption"] if (one := _exemption(document, problems))),
         parameters=_parameters(by_kind["Parameters"]),
-        digest=hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest(),
+        digest=hashlib.sha256("\n".join(digests).encode()).hexdigest(),
+        texts=texts,
         parameters_document=next(iter(by_kind["Parameters"]), None),
     )
     problems.extend(_cross_check(loaded, by_kind, now))
@@ -88,15 +104,6 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
         except InputError as error:
             problems.append(Problem(error.where, error.message, error.hint))
     return list(files)
-
-
-def _parse(path: Path, digests: list[str]) -> tuple[list[Document], list[Problem]]:
-    try:
-        content = read(path)
-        digests.append(hashlib.sha256(content.encode()).hexdigest())
-        return parse(content, str(path))
-    except InputError as error:
-        return [], [Problem(error.where, error.message, error.hint)]
 
 
 def _sort(document: Document, by_kind: dict[str, list[Document]]) -> list[Problem]:

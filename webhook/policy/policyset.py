@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from webhook.errors import InputError, PolicyError
 from webhook.model.facts import FactCatalog
 from webhook.policy import loader
 from webhook.policy.compiled import CompiledPolicy, compile_policies
-from webhook.policy.document import Exemption
+from webhook.policy.document import Documents, Exemption
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +33,29 @@ class PolicySet:
     """The ``spec`` of Parameters with every default filled in."""
     catalog: FactCatalog = field(repr=False)
     """The facts that its policies were compiled against."""
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The content of the files it was made from, by their paths."""
     notices: tuple[str, ...] = ()
     """What is not wrong but should be known, such as an exemption that has run out."""
+
+
+class Keep(Protocol):
+    """What outlives the process that loaded the policies, so that its replacement can go on where it was."""
+
+    def found(self) -> bytes | None:
+        """Return what was left last, or None."""
+
+    def leave(self, content: bytes) -> None:
+        """Replace it. Raises OSError if that fails."""
 
 
 def load(paths: Sequence[Path], catalog: FactCatalog, *, now: datetime | None = None) -> PolicySet:
     """Read and compile the policies below these paths. Raises PolicyError with every problem found."""
     moment = now or datetime.now(UTC)
-    documents = loader.load(paths, now=moment)
+    return _compiled(loader.load(paths, now=moment), catalog, moment)
+
+
+def _compiled(documents: Documents, catalog: FactCatalog, moment: datetime) -> PolicySet:
     policies, problems = compile_policies(documents, catalog)
     if problems:
         raise PolicyError(problems)
@@ -55,6 +71,7 @@ def load(paths: Sequence[Path], catalog: FactCatalog, *, now: datetime | None = 
         exemptions=documents.exemptions,
         parameters=documents.parameters,
         catalog=catalog,
+        texts=documents.texts,
         notices=notices,
     )
 
@@ -63,17 +80,19 @@ class PolicyHolder:
     """Holds the policy set in force. ``current`` may be read from any thread; ``reload`` runs in one at a time.
 
     The first load must succeed (the constructor raises PolicyError); later ones that fail leave the last good set in
-    force and are kept in ``problem`` until a good one comes.
+    force and are kept in ``problem`` until a good one comes. With a ``keep`` that holds also across a crash: each good
+    set is left there, and where it holds one already, the first load may fail.
     """
 
-    def __init__(self, paths: Sequence[Path], catalog: FactCatalog) -> None:
+    def __init__(self, paths: Sequence[Path], catalog: FactCatalog, keep: Keep | None = None) -> None:
         self._paths = tuple(paths)
         self._catalog = catalog
+        self._keep = keep
         self._lock = threading.Lock()
         self._tried = self._fingerprint()
-        self._current = load(self._paths, catalog)
-        self.loaded_at = datetime.now(UTC)
         self.problem: PolicyError | None = None
+        self._current = self._first()
+        self.loaded_at = datetime.now(UTC)
 
     @property
     def current(self) -> PolicySet:
@@ -104,7 +123,45 @@ class PolicyHolder:
             swapped = loaded.revision != self._current.revision
             self._current = loaded
             self.loaded_at = datetime.now(UTC)
+            if swapped:
+                self._leave(loaded)
             return swapped
+
+    def _first(self) -> PolicySet:
+        try:
+            loaded = load(self._paths, self._catalog)
+        except PolicyError as error:
+            kept = self._kept()
+            if kept is None:
+                raise
+            self.problem = error
+            log.error(  # noqa: TRY400 - as in reload
+                "the policies on disk cannot be loaded, the policy set of the process that this one replaces stays in "
+                "force",
+                extra={"revision": kept.revision, "problems": [str(one) for one in error.problems]},
+            )
+            return kept
+        self._leave(loaded)
+        return loaded
+
+    def _kept(self) -> PolicySet | None:
+        content = self._keep.found() if self._keep is not None else None
+        if content is None:
+            return None
+        moment = datetime.now(UTC)
+        return _compiled(loader.load_texts(json.loads(content), now=moment), self._catalog, moment)
+
+    def _leave(self, policies: PolicySet) -> None:
+        if self._keep is None:
+            return
+        try:
+            self._keep.leave(json.dumps(dict(policies.texts)).encode())
+        except OSError as error:
+            log.error(  # noqa: TRY400 - a full disk, say
+                "the policy set cannot be kept: until this is mended, a process that has to replace this one will need "
+                "good policies on disk",
+                extra={"revision": policies.revision, "reason": error.strerror},
+            )
 
     def _fingerprint(self) -> tuple[tuple[str, int, int, int], ...]:
         """Cheap sign of change: a ConfigMap update shows as another inode behind the same names."""

@@ -20,7 +20,8 @@ _EXISTS = "POST an AdmissionReview (admission.k8s.io/v1, application/json) to /v
 def create_app(service: Service) -> Flask:
     """Make the application around what decides."""
     app = Flask("migguard", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # One more, as a body without a length is cut there, not refused: that it is too large must show.
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     # No redirects and no answers of Flask's own: exactly these two paths exist.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
@@ -32,6 +33,12 @@ def create_app(service: Service) -> Flask:
             methods=["POST"],
             provide_automatic_options=False,
         )
+
+    @app.before_request
+    def check_path() -> None:
+        # Routing takes any number of slashes at the beginning for one.
+        if request.environ.get("PATH_INFO", "").startswith("//"):
+            raise NotFound
 
     @app.errorhandler(ReviewError)
     def review_error(error: ReviewError) -> Response:
@@ -78,7 +85,7 @@ def _check_content_type() -> None:
 def _explain(error: HTTPException) -> tuple[str, str]:
     """What is wrong and what to do."""
     if isinstance(error, NotFound):
-        return f"there is nothing at {request.path}", _EXISTS
+        return f"there is nothing at {request.environ.get('PATH_INFO', '')}", _EXISTS
     if isinstance(error, MethodNotAllowed):
         return f"{request.path} does not take {request.method}", _EXISTS
     if isinstance(error, RequestEntityTooLarge):

@@ -1,7 +1,7 @@
 """POST /validate and /mutate: bytes in, bytes out.
 
-Whatever is posted gets a well-formed AdmissionReview or a clear 4xx: this module holds the one broad ``except`` of the
-product, which turns an accident into the answer that ``admission.failure`` has for it.
+Whatever is posted gets a well-formed AdmissionReview or a clear 4xx: this module holds the broad ``except`` that
+turns an accident into the answer that ``admission.failure`` has for it.
 """
 
 from __future__ import annotations

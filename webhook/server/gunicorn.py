@@ -1,7 +1,8 @@
 """The server process: listeners, certificate, gunicorn's settings, and the order in which things start and stop.
 
 The parent process binds the listeners and loads the certificate, so that what is wrong with them is told before
-anything runs; it then only watches over its one worker. The worker starts the runtime after the fork (threads and
+anything runs; it then only watches over its one worker, and holds for a next one the policies that the last one had in
+force (:mod:`webhook.server.handover`): a crash must not make policies count that were refused. The worker starts the runtime after the fork (threads and
 connections do not survive one) and serves from as many threads as Settings say. One worker, because each would hold the
 whole cache.
 """
@@ -28,6 +29,7 @@ from webhook.certs.files import ServingCertificate, TLSFiles
 from webhook.errors import InputError, MigguardError, PolicyError, UsageError
 from webhook.runtime import Runtime
 from webhook.server.app import create_app
+from webhook.server.handover import Handover
 from webhook.server.health import Health, HealthServer
 from webhook.server.worker import Hooks, Worker
 from webhook.settings import Address, Settings
@@ -45,14 +47,15 @@ OWN_CERTIFICATE_CHECK = timedelta(hours=1)
 LIMITS = {"limit_request_line": 2048, "limit_request_fields": 50, "limit_request_field_size": 8190}
 """Bytes of the request line, header fields, bytes of one: the kube-apiserver needs under a fifth of each."""
 
+SHARED_MEMORY = next((path for path in [Path("/dev/shm")] if os.access(path, os.W_OK)), None)  # noqa: S108 - unnamed files
+"""For unnamed files that parent process and workers share; None where temporary files have to do."""
+
 
 def serve(settings: Settings) -> Never:
     """Serve until told to stop; ends the process. Raises MigguardError if it cannot begin."""
     certificate, own_names = _certificate(settings)
     listener = bind(settings.listen, "--listen")
     health = bind(settings.health_listen, "--health-listen")
-    log.info("serving /validate and /mutate on https://%s", _address(listener))
-    log.info("serving /healthz, /readyz and /metrics on http://%s", _address(health))
     application = Application(settings, certificate, own_names, listener, health)
     Supervisor(application).run()
     sys.exit(0)
@@ -117,6 +120,8 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         self._own_names = own_names
         self._listener = listener
         self._health_listener = health
+        self._addresses = _address(listener), _address(health)
+        self._handover = Handover(SHARED_MEMORY)
         self._stopping = threading.Event()
         self._running: contextlib.ExitStack | None = None
         self.hooks: Hooks
@@ -124,7 +129,6 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
 
     def load_config(self) -> None:
         """Set gunicorn up."""
-        shared_memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes an unnamed file there
         options = {
             # The socket is handed over: gunicorn closes its own copy of the descriptor.
             "bind": f"fd://{self._listener.detach()}",
@@ -138,7 +142,7 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             "control_socket_disable": True,
             "logger_class": QuietLogger,
             "worker_exit": lambda _server, _worker: self.unload(),
-            **({"worker_tmp_dir": str(shared_memory)} if os.access(shared_memory, os.W_OK) else {}),
+            "worker_tmp_dir": None if SHARED_MEMORY is None else str(SHARED_MEMORY),
             **LIMITS,
         }
         for name, value in options.items():
@@ -158,7 +162,7 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             sys.exit(Supervisor.APP_LOAD_ERROR if usage else Supervisor.WORKER_BOOT_ERROR)
 
     def _start(self) -> Any:
-        runtime = Runtime(self._settings)
+        runtime = Runtime(self._settings, keep=self._handover)
         self._running = contextlib.ExitStack()
         self.hooks = Hooks(
             certificate=self._certificate,
@@ -175,7 +179,11 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         health = HealthServer(self._health_listener, Health(runtime.conditions, runtime.metrics.registry))
         self._running.callback(health.stop)
         health.start()
-        return create_app(runtime)
+        application = create_app(runtime)
+        webhook, others = self._addresses
+        log.info("serving /validate and /mutate on https://%s", webhook)
+        log.info("serving /healthz, /readyz and /metrics on http://%s", others)
+        return application
 
     def unload(self) -> None:
         """Stop what was started, last first; does nothing in the parent process."""

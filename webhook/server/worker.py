@@ -1,9 +1,12 @@
 """gunicorn's threaded worker, made fit for an admission webhook.
 
-What it adds: no thread for a client that sends nothing, and a bound on the whole time that handshake, head and body may
-take (gunicorn's threads otherwise wait for ever on a client that trickles); a TLS context that can change between
-connections; the client's name checked; SIGHUP reloads policies instead of the process; and a shutdown that first says
-"not ready", then drains.
+What it adds: nobody waits for a client that does not go on. Until its handshake is done, and after its last answer, a
+connection is only watched by the poller: it holds no thread, and not the one that accepts (gunicorn lingers there for
+2 s on each client that it closes). A thread is held from a request's first byte on, for a bounded time (gunicorn waits
+for ever on a client that trickles).
+
+Further: a TLS context that can change between connections; the client's name checked; SIGHUP reloads policies instead
+of the process; and a shutdown that first says "not ready", then drains.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
@@ -29,11 +34,21 @@ from webhook.certs.files import ServingCertificate
 log = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 5.0
-"""For the TLS handshake; stops a client that connects and stays silent from holding a thread."""
+"""From connecting to the end of the TLS handshake."""
 REQUEST_SECONDS = 10.0
-"""For a request's head and body together: 3 MiB at a slow 0.3 MB/s; stops a client that trickles bytes."""
+"""From the handshake to the first request; and for a request's head and body together: 3 MiB at a slow 0.3 MB/s."""
 SEND_SECONDS = 10.0
 """For one write of an answer."""
+LINGER_SECONDS = 0.5
+"""How long a client may take to close after our last word; what it still sends is read meanwhile, as closing on unread
+bytes resets the connection, which may cost the client our answer. Source: RFC 9112 section 9.6."""
+LINGER_BYTES = 64 * 1024
+"""How much of it is read."""
+LINGERING = 256
+"""How many may linger at a time; beyond that they are closed at once."""
+
+_UNFINISHED = object()
+"""What ``handle`` returns for a connection that has to wait in the poller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +91,7 @@ class BoundedSocket(ssl.SSLSocket):
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """One client's connection, from before the handshake."""
+    """One client's connection, from before the handshake. Never in two threads at a time."""
 
     initialized: bool
     sock: Any
@@ -85,38 +100,69 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, hooks: Hooks, cfg: Any, sock: socket.socket, addresses: tuple[Any, Any]) -> None:
         super().__init__(cfg, sock, *addresses)
         self._hooks = hooks
+        self.shaken = False
+        """Whether the handshake is done."""
+        self.awaits = selectors.EVENT_READ
+        """What has to happen before ``shake`` can go on."""
+        self.timeout = time.monotonic() + HANDSHAKE_SECONDS
+        """When it is dropped if it waits in the poller, in seconds of the monotonic clock."""
+        self.drained = 0
+        """Bytes read while it lingers."""
 
-    def init(self) -> None:
-        """Do the handshake, once. Raises StopIteration, at which gunicorn closes the connection, if it fails."""
-        if self.initialized:
-            return
-        self.initialized = True
+    def shake(self) -> bool:
+        """Go on with the handshake as far as is possible without waiting; whether it is alive.
+
+        When it is done the client's first request may come.
+        """
         try:
-            self.sock = self._handshake()
+            if not isinstance(self.sock, BoundedSocket):
+                self.sock = self._wrapped()
+            self.sock.do_handshake()
+            self._check_name()
+        except ssl.SSLWantReadError:
+            self.awaits = selectors.EVENT_READ
+            return True
+        except ssl.SSLWantWriteError:
+            self.awaits = selectors.EVENT_WRITE
+            return True
         except (OSError, ValueError) as error:
             # Port scans, plain HTTP, clients that do not trust us: theirs to mend, one quiet line is enough.
-            log.info("TLS handshake failed", extra={"client": self.client[0], "reason": _reason(error)})
-            raise StopIteration from None
-        self.parser = http.get_parser(self.cfg, self.sock, self.client)
+            self.told(_reason(error))
+            return False
+        self.shaken = True
+        self.awaits = selectors.EVENT_READ
+        self.timeout = time.monotonic() + REQUEST_SECONDS
+        return True
 
-    def _handshake(self) -> BoundedSocket:
-        self.sock.settimeout(HANDSHAKE_SECONDS)
+    def told(self, reason: str) -> None:
+        """Log that the handshake failed."""
+        log.info("TLS handshake failed", extra={"client": self.client[0], "reason": reason})
+
+    def init(self) -> None:
+        """Make ready to read requests; gunicorn calls it before each."""
+        if not self.initialized:
+            self.initialized = True
+            self.parser = http.get_parser(self.cfg, self.sock, self.client)
+
+    def _wrapped(self) -> BoundedSocket:
         context = self._hooks.certificate.context
         context.sslsocket_class = BoundedSocket
-        wrapped = cast("BoundedSocket", context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False))
-        self.sock = wrapped
-        wrapped.do_handshake()
+        return cast("BoundedSocket", context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False))
+
+    def _check_name(self) -> None:
         if self._hooks.client_names:
-            name = _common_name(wrapped.getpeercert() or {})
+            name = _common_name(self.sock.getpeercert() or {})
             if name not in self._hooks.client_names:
                 raise ValueError(f"the client's certificate is for '{name}', which --client-name does not list")
-        wrapped.setblocking(True)
-        wrapped.deadline = time.monotonic() + REQUEST_SECONDS
-        return wrapped
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """The process that serves: one per replica, with threads."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.lingering: deque[Connection] = deque()
+        """Connections that are closed but for reading, in order of when they end. Of the accepting thread."""
 
     @property
     def _hooks(self) -> Hooks:
@@ -149,16 +195,74 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         except (BlockingIOError, ConnectionAbortedError):
             return
         self.nr_conns += 1
-        connection = Connection(self._hooks, self.cfg, client, (address, listener.getsockname()))
-        connection.timeout = time.monotonic() + HANDSHAKE_SECONDS
-        self.pending_conns.append(connection)
-        self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, connection))
+        self._wait(Connection(self._hooks, self.cfg, client, (address, listener.getsockname())))
 
-    def handle(self, conn: Any) -> Any:
-        """Serve one request of a connection, in one of the threads."""
-        if isinstance(conn.sock, BoundedSocket):
-            conn.sock.deadline = time.monotonic() + REQUEST_SECONDS
+    def handle(self, conn: Connection) -> Any:
+        """Go on with a handshake, or serve one request of a connection, in one of the threads."""
+        if not conn.shaken:
+            return conn.shake() and _UNFINISHED
+        conn.sock.deadline = time.monotonic() + REQUEST_SECONDS
         return super().handle(conn)
+
+    def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
+        """Decide, in the thread that accepts, what becomes of a connection that a thread is done with."""
+        result = False if fs.cancelled() or fs.exception() is not None else fs.result()
+        if result is _UNFINISHED:
+            self._wait(conn)
+        elif result:
+            super().finish_request(conn, fs)
+        else:
+            self.nr_conns -= 1
+            self._linger(conn)
+
+    def murder_pending(self) -> None:
+        """Close what has waited for too long; gunicorn calls it every second."""
+        now = time.monotonic()
+        # Not in order of time: one that goes on with its handshake is put at the end, and keeps its time.
+        for conn in [one for one in self.pending_conns if one.timeout <= now]:
+            self.pending_conns.remove(conn)
+            if isinstance(conn.sock, BoundedSocket) and not conn.shaken:
+                conn.told(f"not done within {HANDSHAKE_SECONDS:g} s")
+            self.nr_conns -= 1
+            self._drop(conn)
+        while self.lingering and self.lingering[0].timeout <= now:
+            self._drop(self.lingering.popleft())
+
+    def _wait(self, conn: Connection) -> None:
+        """Leave a connection to the poller until something comes from its client."""
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, conn.awaits, partial(self.on_pending_socket_readable, conn))
+
+    def _linger(self, conn: Connection) -> None:
+        """Close a connection: our side at once, the client's when it does so itself or LINGER_SECONDS are over."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+        except OSError:
+            conn.close()
+            return
+        if len(self.lingering) >= LINGERING:
+            conn.close()
+            return
+        conn.timeout = time.monotonic() + LINGER_SECONDS
+        self.lingering.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drain, conn))
+
+    def _drain(self, conn: Connection, _sock: Any) -> None:
+        try:
+            read = len(socket.socket.recv(conn.sock, LINGER_BYTES))  # ciphertext: TLS has ended
+        except BlockingIOError:
+            return
+        except OSError:
+            read = 0
+        conn.drained += read
+        if read == 0 or conn.drained > LINGER_BYTES:
+            self.lingering.remove(conn)
+            self._drop(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        self.poller.unregister(conn.sock)
+        conn.close()
 
 
 def _common_name(certificate: Any) -> str:
@@ -172,6 +276,4 @@ def _common_name(certificate: Any) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError) and error.reason == "HTTP_REQUEST":
         return "plain HTTP on the HTTPS port"
-    if isinstance(error, TimeoutError):
-        return f"nothing came for {HANDSHAKE_SECONDS:g} s"
     return str(error)

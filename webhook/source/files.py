@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,17 +122,30 @@ def _walk(folder: Path, skip: frozenset[str], above: frozenset[Path] = frozenset
 
 
 def read(path: Path, *, limit: int = MAX_FILE_BYTES) -> str:
-    """Return a file's text. Raises InputError when it cannot be read, has too many bytes, or is not UTF-8."""
+    """Return a file's text, without ever waiting for it.
+
+    Raises InputError when it cannot be read, is not a regular file, has too many bytes, or is not UTF-8.
+    """
     try:
-        if path.stat().st_size > limit:
-            raise InputError(f"the file is larger than {limit // 1024 // 1024} MiB", where=str(path), hint="split it")
-        return path.read_bytes().decode("utf-8-sig")
+        # Opening a FIFO would wait for its other end, and a device may have no end: whoever reads would be lost.
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InputError("is not a regular file", where=str(path), hint="remove it, or put a file there")
+            content = file.read(limit + 1)
     except OSError as error:
         hint = "check the path and its permissions"
         raise InputError(f"the file cannot be read: {error.strerror}", where=str(path), hint=hint) from error
+    if len(content) > limit:
+        raise InputError(f"the file is larger than {limit // 1024 // 1024} MiB", where=str(path), hint="split it")
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         message = f"the file is not UTF-8 text (byte {error.start + 1})"
         raise InputError(message, where=str(path), hint="save it as UTF-8") from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def parse(text: str, file: str) -> tuple[list[Document], list[Problem]]:

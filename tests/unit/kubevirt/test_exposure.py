@@ -277,6 +277,12 @@ def test_when_the_time_is_up_there_is_no_answer() -> None:
             {"kubevirt.io/migrationTargetNodeName": "worker-2", "app": "db"}, 1, id="this VM if it goes there"
         ),
         pytest.param({"kubevirt.io/migrationTargetNodeName": "worker-2", "app": "web"}, 0, id="another VM"),
+        pytest.param({"kubevirt.io/nodeName": "worker-2"}, 1, id="any VM that will leave that node some day"),
+        pytest.param(
+            {"kubevirt.io/nodeName": "worker-2", "kubevirt.io/migrationTargetNodeName": "worker-3", "app": "db"},
+            1,
+            id="from one node to another",
+        ),
     ],
 )
 def test_a_policy_that_matches_when_the_target_is_known_counts(selector: dict[str, str], count: int) -> None:

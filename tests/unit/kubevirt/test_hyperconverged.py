@@ -96,9 +96,8 @@ def test_a_malformed_annotation_is_told_and_has_no_effect(written: str) -> None:
 
 def test_the_annotation_sees_the_cluster_around_but_hyperconvergeds_own_migrations() -> None:
     around = kubevirt({"allowAutoConverge": True}, developerConfiguration={"x": True})
-    copies = [
-        {"op": "copy", "from": "/spec/developerConfiguration/x", "path": "/spec/configuration/migrations/allowPostCopy"}
-    ]
-    assert render(hyperconverged({}, patch=json.dumps(copies)), around).settings["allowPostCopy"].value is True
+    inside = {"op": "test", "path": "/spec/configuration/migrations/allowAutoConverge", "value": False}
+    copies = [{"op": "copy", "from": "/spec/developerConfiguration", "path": "/spec/configuration/copy"}]
+    assert not render(hyperconverged({"allowAutoConverge": False}, patch=json.dumps([*copies, inside])), around).error
     stale = json.dumps([{"op": "test", "path": "/spec/configuration/migrations/allowAutoConverge", "value": True}])
     assert render(hyperconverged({}, patch=stale), around).error

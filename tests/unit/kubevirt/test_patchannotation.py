@@ -30,6 +30,7 @@ def copied(source: str, kind: str = "copy") -> dict[str, Any]:
 
 
 ON = {**RENDERED, "allowPostCopy": True}
+OUTSIDE = "takes its value from outside of the migration configuration"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,6 @@ ON = {**RENDERED, "allowPostCopy": True}
         ),
         pytest.param([copied(f"{AT}/allowAutoConverge")], ON, id="copy from another field"),
         pytest.param([copied(f"{AT}/allowAutoConverge", "move")], ON, id="move keeps the source's value"),
-        pytest.param([copied("/spec/configuration/developerConfiguration/useEmulation")], ON, id="copy from elsewhere"),
         pytest.param(
             [op("test", f"{AT}/allowPostCopy", value=False), op("replace", f"{AT}/allowPostCopy", value=True)],
             ON,
@@ -120,8 +120,25 @@ def test_the_patch_means_what_it_means_to_hyperconverged(operations: list[Any], 
             "nothing at",
             id="copy of an unset field elsewhere",
         ),
-        pytest.param([copied("/spec/infra/flag")], "nothing at", id="copy from what is not known"),
-        pytest.param([copied("/kind")], "is not a boolean", id="copy of a string"),
+        pytest.param([copied(f"{AT}/autoConverge")], "nothing at", id="copy from what is not there"),
+        pytest.param(
+            [copied("/spec/configuration/developerConfiguration/useEmulation")], OUTSIDE, id="copy from elsewhere"
+        ),
+        pytest.param([copied("/spec/infra/flag", "move")], OUTSIDE, id="move from elsewhere"),
+        pytest.param([copied("/spec/configuration")], OUTSIDE, id="copy from around it"),
+        pytest.param(
+            [op("copy", "/spec/configuration", **{"from": "/spec/x"})], OUTSIDE, id="copy over what is around it"
+        ),
+        pytest.param(
+            [
+                op("add", "/spec/x", value=False),
+                op("copy", "/spec/x", **{"from": "/spec/configuration/obsoleteCPUModels/zz"}),
+                copied("/spec/x"),
+            ],
+            OUTSIDE,
+            id="copy in two steps, of what the same write adds",
+        ),
+        pytest.param([copied(f"{AT}/parallelMigrationsPerCluster")], "is not a boolean", id="copy of a number"),
         pytest.param([op("test", f"{AT}/x", value=None)] * (MAX_STEPS + 1), "more than", id="very many operations"),
     ],
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders import PARAMETERS, context, create, delete, kubevirt, request, someone, update, vmi, vmim
+from webhook.cluster.store import Store
 from webhook.errors import FactUnavailable
 from webhook.kubevirt.catalog import FACTS
-from webhook.kubevirt.requester import WORKLOAD_UPDATE_ANNOTATION, Origin, classify
-from webhook.kubevirt.resources import VMI, VMIM
+from webhook.kubevirt.requester import WORKLOAD_UPDATE_ANNOTATION, Origin, classify, located
+from webhook.kubevirt.resources import KUBEVIRT, RESOURCES, VMI, VMIM
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
 
 PLAIN = create(VMIM, vmim())
@@ -141,11 +142,24 @@ def test_kubevirts_accounts_live_in_the_namespace_of_its_cr(namespace: str, orig
     assert FACTS["requester.origin"].resolve(context(asked, kubevirt(namespace="virt"))) == origin
 
 
-def test_the_configured_namespaces_count_while_the_cluster_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_last_seen_counts_while_there_is_no_contact() -> None:
+    """A drain must not wait for the API server, nor a look-alike profit from its absence."""
+    now = [0.0]
+    store = Store(RESOURCES, max_staleness=120, clock=lambda: now[0])
+    store.replace(KUBEVIRT, [kubevirt(namespace="virt")])
+    now[0] = 10_000.0
+    with pytest.raises(FactUnavailable):
+        store.list(KUBEVIRT)
+    for namespace, origin in (("virt", Origin.DRAIN), ("openshift-cnv", Origin.USER)):
+        user = someone(account(namespace, "kubevirt-controller"))
+        assert classify(user, located(PARAMETERS, store), PLAIN) is origin
+
+
+def test_the_configured_namespaces_count_where_no_kubevirt_was_ever_seen() -> None:
     asked = context(create(VMIM, vmim(), by=someone(account("openshift-cnv", "kubevirt-controller"))))
-
-    def unavailable(*_: object) -> None:
-        raise FactUnavailable("no contact with the API server for 300 s")
-
-    monkeypatch.setattr(asked.view, "list", unavailable)
     assert FACTS["requester.origin"].resolve(asked) == "Drain"
+
+
+def test_a_kubevirt_cr_without_a_namespace_does_not_make_everybody_a_person() -> None:
+    asked = create(VMIM, vmim(), by=someone(account("kubevirt", "kubevirt-controller")))
+    assert FACTS["requester.origin"].resolve(context(asked, kubevirt(namespace=""))) == "Drain"

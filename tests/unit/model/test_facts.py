@@ -30,6 +30,9 @@ class _View:
     def list(self, watched: WatchedResource) -> Sequence[Object]:
         return [{"list": watched.kind}]
 
+    def last_known(self, watched: WatchedResource) -> Sequence[Object]:
+        return [{"last": watched.kind}]
+
 
 class _Authorizer:
     """Allows alice, and notes with which arguments it was asked."""

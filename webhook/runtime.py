@@ -249,7 +249,8 @@ class Runtime:
             if asked or self._holder.changed():
                 self._reload()
                 self._trouble = ""
-        except Exception as error:  # noqa: BLE001 - a bug, or no memory: without this thread no edit would take effect again
+        except Exception as error:
+            # A bug, or no memory. The set in force is good, and without this thread no edit would ever count again.
             if type(error).__name__ != self._trouble:
                 log.exception("looking at the policies on disk failed, the last good policy set stays in force")
             self._trouble = type(error).__name__

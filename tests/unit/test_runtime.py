@@ -2,8 +2,11 @@
 
 import json
 import logging
+import os
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +17,7 @@ from tests.support.reviews import POLICY, body, small_world
 from webhook.admission.pipeline import World
 from webhook.admission.review import parse
 from webhook.cluster.store import Store
-from webhook.errors import AuditError, InputError, PolicyError
+from webhook.errors import AuditError, InputError, PolicyError, UsageError
 from webhook.kubevirt.rbac import RBACAuthorizer
 from webhook.kubevirt.resources import RESOURCES
 from webhook.model.facts import Deadline
@@ -165,6 +168,60 @@ def test_a_broken_policy_leaves_the_last_good_set_in_force_and_shows(runtime, se
     assert "the files on disk have 1 problem(s)" in runtime.conditions()[1].message
     assert runtime.metrics.registry.get_sample_value("migguard_policy_problem") == 1
     assert any("last good policy set" in record.getMessage() for record in caplog.records)
+
+
+def test_what_nobody_foresaw_does_not_end_the_following_and_shows(runtime, settings, monkeypatch, caplog):
+    def fail():
+        raise RuntimeError("unforeseen")
+
+    runtime.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(runtime._holder, "reload", fail)
+        runtime.reload_soon()
+        until_reloaded(runtime, "error")
+        assert "looking at the files on disk failed, see the log: RuntimeError" in runtime.conditions()[1].message
+        assert runtime.metrics.registry.get_sample_value("migguard_policy_problem") == 1
+    assert any(record.exc_info for record in caplog.records)
+    (settings.policies[0] / "policy.yaml").write_text(POLICY.replace("'forbidden'", "'other-name'"))
+    until_reloaded(runtime, "success")
+    assert decide(runtime, "forbidden")[1].allowed
+    assert "failed" not in runtime.conditions()[1].message
+    assert runtime.metrics.registry.get_sample_value("migguard_policy_problem") == 0
+
+
+def test_files_that_are_not_looked_at_any_more_show(runtime, monkeypatch):
+    assert "stuck" not in runtime.conditions()[1].message
+    looked = runtime.metrics.registry.get_sample_value("migguard_policy_check_timestamp_seconds")
+    assert looked == pytest.approx(time.time(), abs=60)
+    monkeypatch.setattr(runtime, "_looked", runtime._looked - 100)
+    assert "stuck: the files on disk were last looked at 10" in runtime.conditions()[1].message
+    later = runtime.metrics.registry.get_sample_value("migguard_policy_check_timestamp_seconds")
+    assert later == pytest.approx(looked - 100, abs=1)
+
+
+def test_a_fifo_among_the_policies_is_a_problem_like_any_other(runtime, settings):
+    runtime.start()
+    os.mkfifo(settings.policies[0] / "pipe.yaml")
+    until_reloaded(runtime, "error")
+    assert "pipe.yaml: is not a regular file" in runtime.conditions()[1].message
+    (settings.policies[0] / "pipe.yaml").unlink()
+    until_reloaded(runtime, "success")
+
+
+def test_a_runtime_that_replaces_another_goes_on_with_its_policies(settings):
+    kept: list[bytes] = []
+    keep = SimpleNamespace(found=lambda: kept[-1] if kept else None, leave=kept.append)
+    Runtime(settings, keep=keep).stop()
+    (settings.policies[0] / "policy.yaml").write_text("kind: [")
+    replacement = Runtime(settings, keep=keep)
+    assert not decide(replacement, "forbidden")[1].allowed
+    assert "the files on disk have 1 problem(s)" in replacement.conditions()[1].message
+    replacement.stop()
+
+
+def test_an_audit_log_that_cannot_be_opened_is_wrong_use(settings, tmp_path):
+    with pytest.raises(UsageError, match="audit records cannot be written"):
+        Runtime(replace(settings, audit_log=tmp_path / "nowhere" / "audit.jsonl"))
 
 
 def test_policies_that_vanish_leave_the_last_set_in_force_until_they_are_back(runtime, settings, tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook import settings
+from webhook.cluster.watch import SILENCE_SECONDS, WATCH_SECONDS
 from webhook.errors import UsageError
 from webhook.settings import Address, duration
 
@@ -86,6 +87,7 @@ def test_the_last_of_repeated_flags_counts():
         pytest.param({"threads": ["none"]}, {}, "--threads: 'none' is not a whole number from 1 to 256", id="flag"),
         pytest.param({}, {"MIGGUARD_THREADS": "0"}, "MIGGUARD_THREADS: '0' is not a whole", id="variable"),
         pytest.param({"max_time": ["31s"]}, {}, "--max-time: '31s' is not between 0.1s and 30s", id="too-long"),
+        pytest.param({"max_staleness": ["59s"]}, {}, "--max-staleness: '59s' is not between 60s", id="too-short"),
         pytest.param({"audit_sync": ["yes"]}, {}, "--audit-sync: 'yes' is none of fsync, flush", id="choice"),
         pytest.param({"listen": ["x"]}, {}, "--listen: 'x' is not an address", id="address"),
         pytest.param({"tls_cert": ["a"]}, {}, "--tls-cert: is given without --tls-key", id="certificate-without-key"),
@@ -99,6 +101,11 @@ def test_wrong_use_is_refused_by_the_name_that_was_used(flags, environment, says
     with pytest.raises(UsageError) as error:
         settings.read({**POLICIES, **flags}, environment)
     assert says in str(error.value)
+
+
+def test_the_least_staleness_is_more_than_a_quiet_watch_of_a_healthy_api_server_may_be_silent():
+    least = settings.read({**POLICIES, "max_staleness": ["60s"]}, {}).max_staleness
+    assert least >= WATCH_SECONDS[1] + SILENCE_SECONDS
 
 
 def test_policies_are_required():

@@ -209,8 +209,9 @@ def _integer(written: str) -> int | float:
 
     Source: Kubernetes ``apimachinery/pkg/util/json``.
     """
-    number = int(written) if len(written) <= _INTEGER_DIGITS else None
-    return number if number in _INTEGERS else _float(written)
+    if len(written) <= _INTEGER_DIGITS and (number := int(written)) in _INTEGERS:
+        return number
+    return _float(written)
 
 
 def _without_nul(node: JSON) -> JSON:

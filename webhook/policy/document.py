@@ -165,6 +165,6 @@ class Documents:
     """The ``spec`` of the Parameters document, or of none, with every default filled in."""
     digest: str
     """SHA-256 over the content of the files, wherever they lie and in whatever order they are given."""
-    texts: Mapping[str, str] = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False, compare=False)
     """The content of the files, by their paths."""
     parameters_document: Document | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Flask, Response, jsonify, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from webhook.admission.review import MAX_BODY_BYTES
@@ -43,6 +44,10 @@ def create_app(service: Service) -> Flask:
     @app.errorhandler(ReviewError)
     def review_error(error: ReviewError) -> Response:
         return _refusal(service, error.status, error.message, error.hint)
+
+    @app.errorhandler(ParseException)
+    def broken_body(error: ParseException) -> Response:
+        return _refusal(service, HTTPStatus.BAD_REQUEST, f"the body cannot be read: {error}", "send it whole")
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:

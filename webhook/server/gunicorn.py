@@ -1,10 +1,12 @@
 """The server process: listeners, certificate, gunicorn's settings, and the order in which things start and stop.
 
 The parent process binds the listeners and loads the certificate, so that what is wrong with them is told before
-anything runs; it then only watches over its one worker, and holds for a next one the policies that the last one had in
-force (:mod:`webhook.server.handover`): a crash must not make policies count that were refused. The worker starts the runtime after the fork (threads and
+anything runs; it then only watches over its one worker. The worker starts the runtime after the fork (threads and
 connections do not survive one) and serves from as many threads as Settings say. One worker, because each would hold the
 whole cache.
+
+A worker that replaces one that crashed goes on with the policies that were in force, if those on disk are broken by
+now: the parent process holds them (:mod:`webhook.server.handover`). Only a new server insists on good ones.
 """
 
 from __future__ import annotations

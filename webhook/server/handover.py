@@ -24,7 +24,8 @@ class Handover:
 
     def __init__(self, folder: Path | None = None) -> None:
         """Open the files in ``folder``, by default where temporary files go; it must be writable."""
-        self._files = tuple(tempfile.TemporaryFile(dir=folder, buffering=0) for _ in range(2))
+        # SIM115: they stay open for as long as the server runs.
+        self._files = tuple(tempfile.TemporaryFile(dir=folder, buffering=0) for _ in range(2))  # noqa: SIM115
 
     def found(self) -> bytes | None:
         """Return what was left last; None if nothing was, as in the first worker of a server."""

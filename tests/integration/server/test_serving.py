@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ from cryptography import x509
 from tests.support.pki import Authority
 from tests.support.process import Process, free_port, until
 from tests.support.reviews import POLICY, body, small_world
+from webhook.admission.review import MAX_BODY_BYTES
 from webhook.certs.authority import ensure
 
 MIGGUARD = Path(sys.executable).with_name("migguard")
@@ -226,6 +228,98 @@ def test_clients_that_connect_and_stay_silent_keep_nobody_waiting_and_are_droppe
     assert silent[0].recv(1) == b""
 
 
+BAD_CLIENTS = 60
+"""Of one kind. Where a thread, or the one that accepts, waits for each, the request behind them takes over a minute."""
+
+
+def kept_waiting(server: Server) -> bool:
+    """Whether a good request takes far longer than it should."""
+    started = time.monotonic()
+    assert post(server.connect())[0] == 200
+    return time.monotonic() - started > 20
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", id="plain-http"),
+        pytest.param(b"\x16\x03\x01", id="part-of-a-client-hello"),
+        pytest.param(b"\x00" * 64, id="garbage"),
+    ],
+)
+def test_clients_that_fail_the_handshake_and_stay_keep_nobody_waiting(server, sent):
+    bad = [server.raw() for _ in range(BAD_CLIENTS)]
+    for client in bad:
+        client.sendall(sent)
+    assert not kept_waiting(server)
+    assert "WORKER TIMEOUT" not in server.log
+
+
+def test_clients_that_were_told_that_it_is_over_and_stay_keep_nobody_waiting(server):
+    ended = [server.wrapped() for _ in range(BAD_CLIENTS)]
+    for client in ended:
+        client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert not kept_waiting(server)
+
+
+def test_clients_that_shake_hands_and_send_nothing_keep_nobody_waiting(server):
+    silent = [server.wrapped() for _ in range(BAD_CLIENTS)]
+    assert not kept_waiting(server)
+    silent[0].sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b" 404 " in silent[0].recv(1024)
+
+
+def test_a_handshake_in_small_pieces_is_completed(server):
+    """As over a bad network: a client's hello that comes byte by byte."""
+    client, hello, answers = server.raw(), ssl.MemoryBIO(), ssl.MemoryBIO()
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    handshake = server.trusting().wrap_bio(answers, hello, server_hostname="localhost")
+    while True:
+        try:
+            handshake.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            for byte in hello.read():
+                client.sendall(bytes([byte]))
+            answers.write(client.recv(65536))
+    handshake.write(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.sendall(hello.read())
+    while True:
+        answers.write(client.recv(65536))
+        with suppress(ssl.SSLWantReadError):
+            assert b" 404 " in handshake.read(1024)
+            return
+
+
+def test_a_body_in_chunks_that_is_too_large_is_refused(server):
+    """A good review up to the limit, and something after it."""
+    connection = server.connect()
+    chunks = [body().ljust(MAX_BODY_BYTES), b"garbage"]
+    connection.request("POST", "/validate", iter(chunks), {"Content-Type": "application/json"}, encode_chunked=True)
+    assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [pytest.param(b"xx0\r\n\r\n", id="longer-than-it-says"), pytest.param(b"\r\nzz\r\n", id="size-is-no-number")],
+)
+def test_a_body_in_broken_chunks_is_not_judged(server, ending):
+    client, data = server.wrapped(), body("in-broken-chunks")
+    client.sendall(b"POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+    client.sendall(b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b%b" % (len(data), data, ending))
+    answer = b"".join(iter(lambda: client.recv(1024), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert "in-broken-chunks" not in server.audit_log.read_text()
+    assert "Traceback" not in server.log
+
+
+def test_two_slashes_are_another_path(server):
+    connection = server.connect()
+    status, answer = post(connection, path="//validate")
+    assert (status, answer["error"]) == (404, "there is nothing at //validate")
+
+
 def test_a_client_that_trickles_its_request_is_cut_off(server):
     connection = server.wrapped()
     connection.sendall(b"POST /validate HTTP/1.1\r\n")
@@ -364,10 +458,36 @@ def test_an_edited_policy_takes_effect_on_an_open_connection(started):
 
 def test_a_worker_that_is_killed_is_replaced(started):
     server = started()
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    (worker,) = children
-    subprocess.run(["kill", "-KILL", worker], check=True)
+    kill_worker(server)
     until(lambda: server.health("/readyz")[0] == 200 and post_works(server), seconds=15, what="a new worker")
+
+
+def test_a_worker_that_is_killed_while_the_policies_are_broken_leaves_the_last_good_set_in_force(started):
+    server = started()
+    good = POLICY.replace("'forbidden'", "'lately-forbidden'")
+    (server.policies / "policy.yaml").write_text(good)
+    until(lambda: "policies reloaded" in server.log, seconds=10, what="the good policies")
+    (server.policies / "policy.yaml").write_text("kind: Nonsense")
+    until(lambda: "policy reload failed" in server.log, seconds=10, what="the broken policies")
+
+    kill_worker(server)
+
+    until(lambda: server.health("/readyz")[0] == 200 and post_works(server), seconds=15, what="a new worker")
+    assert post(server.connect(), body("lately-forbidden"))[1]["response"]["allowed"] is False
+    assert "the files on disk have 1 problem(s)" in server.health("/readyz?verbose")[1]
+    assert "migguard_policy_problem 1.0" in server.health("/metrics")[1]
+    assert "the process that this one replaces" in server.log
+    (server.policies / "policy.yaml").write_text(POLICY)
+    until(
+        lambda: post(server.connect(), body("lately-forbidden"))[1]["response"]["allowed"],
+        seconds=10,
+        what="the mended policies decide",
+    )
+
+
+def kill_worker(server: Server) -> None:
+    (worker,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
 
 
 def post_works(server: Server) -> bool:
@@ -393,13 +513,15 @@ def test_broken_policies_end_the_start_with_every_problem_and_exit_code_2(world,
     ended = migguard(*world)
     assert ended.returncode == 2
     assert "policy.yaml:1:" in ended.stderr
+    assert "CA bundle for the webhook configuration" in ended.stderr
+    assert "serving" not in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
-        pytest.param(["--audit-log", "/nowhere/audit.jsonl"], 3, "/nowhere/audit.jsonl: audit records", id="audit-log"),
+        pytest.param(["--audit-log", "/nowhere/audit.jsonl"], 2, "/nowhere/audit.jsonl: audit records", id="audit-log"),
         pytest.param(["--tls-cert", "/no.crt", "--tls-key", "/no.key"], 2, "/no.crt: cannot be read", id="certificate"),
         pytest.param(["--listen", "192.0.2.1:1"], 2, "--listen: cannot listen on 192.0.2.1:1", id="address"),
         pytest.param(["--client-ca", "/no.crt"], 2, "/no.crt: cannot be read", id="client-ca"),
@@ -410,6 +532,13 @@ def test_what_it_cannot_start_with_is_one_line_and_an_exit_code(world, flags, co
     assert ended.returncode == code
     assert says in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
+
+
+def test_a_kubeconfig_that_is_missing_is_wrong_use(world):
+    at = world.index("--cluster")
+    ended = migguard(*world[:at], "--kubeconfig", "/no/config", *world[at + 2 :])
+    assert ended.returncode == 2
+    assert "/no/config cannot be read: No such file" in ended.stderr.splitlines()[-1]
 
 
 def test_a_port_that_is_taken_is_told_at_once(world, server):

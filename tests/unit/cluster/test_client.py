@@ -10,7 +10,7 @@ from tests.unit.cluster.fakes import SERVER, Reply, Sent, failure, listed, ok, r
 from webhook.cluster import client as module
 from webhook.cluster.client import connect, resource_path
 from webhook.cluster.failures import StatusError
-from webhook.errors import ClusterError, UsageError
+from webhook.errors import ClusterError, InputError, UsageError
 from webhook.model.objects import GroupVersionResource
 
 PVCS = "/api/v1/persistentvolumeclaims"
@@ -168,7 +168,7 @@ class TestConnecting:
         path = tmp_path / "kubeconfig"
         if content is not None:
             path.write_text(content)
-        with pytest.raises(ClusterError, match=expected) as raised:
+        with pytest.raises(InputError, match=expected) as raised:
             connect(path)
         assert str(path) in str(raised.value)
 
@@ -181,7 +181,7 @@ class TestConnecting:
         path.write_text(str(config))
         assert connect(path).server == "https://a.test:6443"
         assert connect(path, "b").server == "https://b.test:6443"
-        with pytest.raises(ClusterError, match="check the file and the context"):
+        with pytest.raises(InputError, match="check the file and the context"):
             connect(path, "c")
 
 

@@ -259,3 +259,74 @@ def test_concurrent_reloads_do_not_trip_over_each_other(tmp_path: Path) -> None:
 
     assert sum(swapped) == 1
     assert _names(holder) == ["new"]
+
+
+# Replacing a process
+
+
+class _Kept:
+    """What outlives a process, in memory; ``full`` refuses to take more."""
+
+    def __init__(self) -> None:
+        self.content: bytes | None = None
+        self.full = False
+
+    def found(self) -> bytes | None:
+        return self.content
+
+    def leave(self, content: bytes) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        self.content = content
+
+
+def test_a_process_that_replaces_another_goes_on_with_its_set_if_the_files_are_broken_by_now(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = _Kept()
+    write(tmp_path, policy("one"), parameters(critical={"label": "vip"}))
+    before = PolicyHolder([tmp_path], CATALOG, kept).current
+    (tmp_path / "policies.yaml").write_text("kind: [")
+
+    holder = PolicyHolder([tmp_path], CATALOG, kept)
+
+    assert holder.current.revision == before.revision
+    assert holder.current.parameters == before.parameters
+    assert _names(holder) == ["one"]
+    assert holder.problem is not None
+    assert not holder.changed()
+    assert any("the process that this one replaces" in record.getMessage() for record in caplog.records)
+    write(tmp_path, policy("two"))
+    assert holder.changed()
+    assert holder.reload()
+    assert _names(holder) == ["two"]
+    assert PolicyHolder([tmp_path], CATALOG, kept).problem is None
+
+
+def test_each_good_set_is_kept_and_no_broken_one(tmp_path: Path) -> None:
+    kept = _Kept()
+    write(tmp_path, policy("one"))
+    holder = PolicyHolder([tmp_path], CATALOG, kept)
+    write(tmp_path, policy("two"))
+    holder.reload()
+    second = kept.content
+    (tmp_path / "policies.yaml").write_text("kind: [")
+    holder.reload()
+    assert kept.content == second
+    assert _names(PolicyHolder([tmp_path], CATALOG, kept)) == ["two"]
+
+
+def test_without_anything_kept_the_first_load_must_succeed(tmp_path: Path) -> None:
+    write(tmp_path, policy(failurePolicy="Never"))
+    with pytest.raises(PolicyError):
+        PolicyHolder([tmp_path], CATALOG, _Kept())
+
+
+def test_a_set_that_cannot_be_kept_is_in_force_all_the_same_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = _Kept()
+    kept.full = True
+    write(tmp_path, policy("one"))
+    assert _names(PolicyHolder([tmp_path], CATALOG, kept)) == ["one"]
+    assert any("the policy set cannot be kept" in record.getMessage() for record in caplog.records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,26 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, mes
         read(path, limit=50)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
-def test_a_folder_in_place_of_a_file_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
-        read(tmp_path)
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        pytest.param(os.mkfifo, "is not a regular file", id="fifo"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "is not a regular file", id="device"),
+        pytest.param(lambda path: path.mkdir(), "is not a regular file|cannot be read: Is a directory", id="folder"),
+        pytest.param(lambda path: path.symlink_to(path), "cannot be read: Too many levels", id="link to itself"),
+    ],
+)
+def test_what_is_no_file_is_named_and_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], object], message: str
+) -> None:
+    path = tmp_path / "p.yaml"
+    make(path)
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert caught.value.where == str(path)
+
+
+def test_a_file_that_is_longer_than_it_says_is_read_only_up_to_the_limit() -> None:
+    assert Path("/proc/self/maps").stat().st_size == 0
+    with pytest.raises(InputError, match="is larger than"):
+        read(Path("/proc/self/maps"), limit=50)

@@ -10,7 +10,7 @@ bin := .venv/bin
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.ready: requirements.txt requirements-dev.txt requirements-go.txt pyproject.toml
 	@echo "setup: virtual environment in .venv (once, about a minute)"
@@ -83,4 +83,4 @@ requirements: .venv/.ready ## renew every pinned requirements file from its .in 
 
 .PHONY: clean
 clean: ## remove what the targets made inside the repository
-	@rm -rf .venv build dist run bench-results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv build dist run *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

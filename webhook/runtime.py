@@ -254,6 +254,7 @@ class Runtime:
             if type(error).__name__ != self._trouble:
                 log.exception("looking at the policies on disk failed, the last good policy set stays in force")
             self._trouble = type(error).__name__
+            self._reload_asked = True  # the next look tries again, and clears the trouble if it succeeds
             self.metrics.reloaded(ok=False)
         self._looked = time.monotonic()
 

@@ -20,10 +20,11 @@ from webhook.kubevirt.migrationconfig import (
 )
 from webhook.kubevirt.migrationfields import BY_NAME, DEFAULTS, FIELDS, MigrationField, Settings, fields_set
 from webhook.kubevirt.migrationpolicy import MigrationPolicy, overlay
+from webhook.kubevirt.patchannotation import ANNOTATION
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY
 from webhook.kubevirt.workload import is_about
 from webhook.model.facts import Fact, FactContext
-from webhook.model.objects import JSON, Object, mapping, value
+from webhook.model.objects import JSON, Object, annotations_of, mapping, value
 from webhook.model.request import AdmissionRequest, Operation
 
 
@@ -78,8 +79,17 @@ def _hyperconverged(context: FactContext, old: Object | None, new: Object | None
         sets=rendered_after.sets if rendered_after else (),
         path=path,
         error=_error(new, rendered_after, path, version),
-        error_before=_error(old, rendered_before, path, version),
+        error_before=_error(old, rendered_before, path, version) if _written_alike(old, new, path) else "",
     )
+
+
+def _written_alike(old: Object | None, new: Object | None, path: tuple[str, ...]) -> bool:
+    """Say whether an update leaves alone all that the migration configuration is made of.
+
+    An error that was there before is no licence to add to what cannot be judged.
+    """
+    written = [(mapping(found, *path), annotations_of(found).get(ANNOTATION)) for found in (old, new)]
+    return written[0] == written[1]
 
 
 def _in_force(rendering: Rendering | None, otherwise: Settings) -> Settings:
@@ -105,7 +115,9 @@ def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> C
         sets=tuple(field.name for field, _ in fields_set(mapping(new, *KUBEVIRT_PATH))),
         path=KUBEVIRT_PATH,
         error=_unreadable(new, KUBEVIRT_PATH, lambda field: field.in_cluster),
-        error_before=_unreadable(old, KUBEVIRT_PATH, lambda field: field.in_cluster),
+        error_before=_unreadable(old, KUBEVIRT_PATH, lambda field: field.in_cluster)
+        if _written_alike(old, new, KUBEVIRT_PATH)
+        else "",
     )
 
 
@@ -117,7 +129,9 @@ def _migration_policy(context: FactContext, old: Object | None, new: Object | No
         sets=tuple(field.name for field, _ in fields_set(mapping(new, "spec"), in_policy=True)),
         path=("spec",),
         error=_unreadable(new, ("spec",), lambda field: field.in_policy),
-        error_before=_unreadable(old, ("spec",), lambda field: field.in_policy),
+        error_before=_unreadable(old, ("spec",), lambda field: field.in_policy)
+        if _written_alike(old, new, ("spec",))
+        else "",
     )
 
 
@@ -154,10 +168,11 @@ def _pointer(path: tuple[str, ...]) -> str:
     return "".join(f"/{step}" for step in path)
 
 
-def _path_exists(context: FactContext) -> bool:
+def _missing(context: FactContext) -> list[str]:
     path = change_of(context).path
     _, new = objects_of(context.request)
-    return bool(path) and isinstance(value(new, *path), Mapping)
+    above = [path[:depth] for depth in range(1, len(path) + 1)]
+    return [_pointer(step) for step in above if not isinstance(value(new, *step), Mapping)]
 
 
 def _changed(context: FactContext) -> list[str]:
@@ -217,7 +232,12 @@ FACTS = (
         "JSON pointer of the map in this object that holds the migration configuration.",
         lambda context: _pointer(change_of(context).path),
     ),
-    Fact("config.pathExists", "bool", "That map is there.", _path_exists),
+    Fact(
+        "config.missing",
+        "list(string)",
+        "JSON pointers of the maps on that path that are not there, outermost first: add them before a field.",
+        _missing,
+    ),
     Fact(
         "config.error",
         "string",
@@ -227,7 +247,7 @@ FACTS = (
     Fact(
         "config.errorBefore",
         "string",
-        "The same of the object as it was before this write.",
+        "The same of the object before this write, where the write leaves alone what the configuration is made of.",
         lambda context: change_of(context).error_before,
     ),
 )

@@ -45,6 +45,10 @@ TARGET_NODE_LABEL = "kubevirt.io/migrationTargetNodeName"
 """Put on the VMI when its target is known: a MigrationPolicy may select on it, and then matches at hand-off only."""
 
 
+NO_NODE = "*"
+"""Stands for a node that no MigrationPolicy names: it is no label value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """The objects that set the cluster's migration configuration; either may be absent."""
@@ -147,12 +151,16 @@ def at_handoff(
     """Return what applies to a VMI with these labels, whatever the unknown labels turn out to be.
 
     The target node is not known before hand-off, nor where a VM will be when it migrates some day. Where policies
-    select on such a label, what endangers the VM counts as in force if it is for any value that they name.
+    select on such a label, what endangers the VM counts as in force if it is for any value that they name, or for one
+    that none of them names. That is all there is to try: a policy wins for some node only if it does where just its
+    own pairs hold.
     """
     policy = best_match(policies, labels, around)
     settings = overlay(cluster, policy)
-    for pairs in sorted({found.pairs_of(unknown) for found in policies} - {()}):
-        there = overlay(cluster, best_match(policies, {**labels, **dict(pairs)}, around))
+    named = {found.pairs_of(unknown) for found in policies} - {()}
+    elsewhere = {**labels, **dict.fromkeys(unknown, NO_NODE)}
+    for pairs in sorted(named | {()}) if named else ():
+        there = overlay(cluster, best_match(policies, {**elsewhere, **dict(pairs)}, around))
         worse = {
             name: there[name] for name in DANGERS if there[name].value is True and settings[name].value is not True
         }

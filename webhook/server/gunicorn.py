@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -46,6 +47,8 @@ CERTIFICATE_SECONDS = 1.0
 OWN_CERTIFICATE_CHECK = timedelta(hours=1)
 """How often it is seen whether the certificate that we made has to be made anew."""
 
+DESCRIPTORS = 65_536
+"""Open files that are asked for: gunicorn's 1,000 connections, those that linger, watches and logs, with room."""
 LIMITS = {"limit_request_line": 2048, "limit_request_fields": 50, "limit_request_field_size": 8190}
 """Bytes of the request line, header fields, bytes of one: the kube-apiserver needs under a fifth of each."""
 
@@ -59,8 +62,20 @@ def serve(settings: Settings) -> Never:
     listener = bind(settings.listen, "--listen")
     health = bind(settings.health_listen, "--health-listen")
     application = Application(settings, certificate, own_names, listener, health)
-    Supervisor(application).run()
+    _raise_descriptor_limit()
+    try:
+        Supervisor(application).run()
+    finally:
+        application.close()
     sys.exit(0)
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many open files as the system does: each connection is one, and the soft limit is often just 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(address: Address, flag: str) -> socket.socket:
@@ -128,6 +143,10 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
         self._running: contextlib.ExitStack | None = None
         self.hooks: Hooks
         super().__init__()
+
+    def close(self) -> None:
+        """Let go of what the parent process holds for its workers."""
+        self._handover.close()
 
     def load_config(self) -> None:
         """Set gunicorn up."""

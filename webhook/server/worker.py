@@ -11,6 +11,7 @@ of the process; and a shutdown that first says "not ready", then drains.
 
 from __future__ import annotations
 
+import errno
 import logging
 import selectors
 import signal
@@ -46,6 +47,11 @@ LINGER_BYTES = 64 * 1024
 """How much of it is read."""
 LINGERING = 256
 """How many may linger at a time; beyond that they are closed at once."""
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+EXHAUSTED_SECONDS = 10.0
+"""Without any for this long, the next lack of descriptors is told again."""
+PAUSE_SECONDS = 0.1
 
 _UNFINISHED = object()
 """What ``handle`` returns for a connection that has to wait in the poller."""
@@ -159,6 +165,9 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """The process that serves: one per replica, with threads."""
 
+    exhausted_at = float("-inf")
+    """When descriptors were last lacking, in seconds of the monotonic clock."""
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.lingering: deque[Connection] = deque()
@@ -194,6 +203,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            self._make_room(error)
+            return
         self.nr_conns += 1
         self._wait(Connection(self._hooks, self.cfg, client, (address, listener.getsockname())))
 
@@ -227,6 +241,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._drop(conn)
         while self.lingering and self.lingering[0].timeout <= now:
             self._drop(self.lingering.popleft())
+
+    def _make_room(self, error: OSError) -> None:
+        """Drop who lingers, else who has waited longest to say something: with no descriptor left nobody is served."""
+        now = time.monotonic()
+        if now - self.exhausted_at > EXHAUSTED_SECONDS:
+            log.warning("no connection can be accepted: %s; idle ones are dropped", error.strerror)
+        self.exhausted_at = now
+        if self.lingering:
+            self._drop(self.lingering.popleft())
+        elif self.pending_conns:
+            self.nr_conns -= 1
+            self._drop(self.pending_conns.popleft())
+        else:
+            time.sleep(PAUSE_SECONDS)  # the listener stays readable: without a pause this would spin
 
     def _wait(self, conn: Connection) -> None:
         """Leave a connection to the poller until something comes from its client."""

@@ -108,53 +108,63 @@ def test_a_policy_is_laid_over_the_clusters_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "sets", "path", "exists"),
+    ("asked", "sets", "path", "missing"),
     [
         pytest.param(
             create(HYPERCONVERGED, hyperconverged(ON)),
             ["allowPostCopy"],
             "/spec/liveMigrationConfig",
-            True,
+            [],
             id="v1beta1",
         ),
         pytest.param(
             create(HYPERCONVERGED, hyperconverged(ON, version="v1"), version="v1"),
             ["allowPostCopy"],
             "/spec/virtualization/liveMigrationConfig",
-            True,
+            [],
             id="v1",
         ),
         pytest.param(
             create(HYPERCONVERGED, hyperconverged(patch=PATCH_ON)),
             ["allowPostCopy"],
             "/spec/liveMigrationConfig",
-            False,
+            ["/spec/liveMigrationConfig"],
             id="annotation alone",
         ),
         pytest.param(
             create(KUBEVIRT, kubevirt({"disableTLS": False, "network": None})),
             ["disableTLS"],
             "/spec/configuration/migrations",
-            True,
+            [],
             id="KubeVirt CR",
         ),
         pytest.param(
-            create(KUBEVIRT, kubevirt()), [], "/spec/configuration/migrations", False, id="KubeVirt CR, empty"
+            create(KUBEVIRT, kubevirt()),
+            [],
+            "/spec/configuration/migrations",
+            ["/spec/configuration/migrations"],
+            id="KubeVirt CR, empty",
         ),
         pytest.param(
             create(MIGRATION_POLICY, migration_policy(selectors={}, maxDowntimeMs=5)),
             ["maxDowntimeMs"],
             "/spec",
-            True,
+            [],
             id="MigrationPolicy",
         ),
-        pytest.param(delete(HYPERCONVERGED, hyperconverged(ON)), [], "/spec/liveMigrationConfig", False, id="deleted"),
-        pytest.param(create(PVC, pvc()), [], "", False, id="another kind"),
+        pytest.param(
+            delete(HYPERCONVERGED, hyperconverged(ON)),
+            [],
+            "/spec/liveMigrationConfig",
+            ["/spec", "/spec/liveMigrationConfig"],
+            id="deleted",
+        ),
+        pytest.param(create(PVC, pvc()), [], "", [], id="another kind"),
     ],
 )
-def test_where_an_object_sets_what(asked: AdmissionRequest, sets: list[str], path: str, exists: bool) -> None:
+def test_where_an_object_sets_what(asked: AdmissionRequest, sets: list[str], path: str, missing: list[str]) -> None:
     found = context(asked)
-    assert (ask("sets", found), ask("path", found), ask("pathExists", found)) == (sets, path, exists)
+    assert (ask("sets", found), ask("path", found), ask("missing", found)) == (sets, path, missing)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the worker adds to gunicorn's: bounds on slow clients, seen over a socket pair in this process."""
 
+import errno
 import selectors
 import socket
 import ssl
@@ -196,6 +197,35 @@ def test_lingering_has_bounds(hooks, pair, accepting, monkeypatch, limit):
         events(accepting)
     assert not accepting.lingering
     assert served.sock.fileno() == -1
+
+
+class Exhausted:
+    """A listener of a process that has no descriptor left."""
+
+    def accept(self):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_without_descriptors_idle_connections_make_room_lingering_ones_first(
+    hooks, pair, accepting, monkeypatch, caplog
+):
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0)
+    lingering, waiting = connection(hooks, pair[0]), connection(hooks, socket.socket())
+    accepting._wait(waiting)
+    accepting.nr_conns += 1
+    accepting.finish_request(lingering, finished(False))
+    steps: list[tuple[list[Connection], list[Connection]]] = [([], [waiting]), ([], []), ([], [])]
+    for left in steps:
+        accepting.accept(Exhausted())
+        assert (list(accepting.lingering), list(accepting.pending_conns)) == left
+    assert accepting.nr_conns == 0
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_what_else_keeps_it_from_accepting_is_not_hidden(accepting):
+    broken = SimpleNamespace(accept=lambda: (_ for _ in ()).throw(OSError(errno.EBADF, "Bad file descriptor")))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        accepting.accept(broken)
 
 
 def test_a_handshake_that_trickles_keeps_the_time_it_had_and_is_dropped(hooks, pair, accepting, caplog):

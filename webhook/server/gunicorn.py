@@ -34,7 +34,7 @@ from webhook.runtime import Runtime
 from webhook.server.app import create_app
 from webhook.server.handover import Handover
 from webhook.server.health import Health, HealthServer
-from webhook.server.worker import Hooks, Worker
+from webhook.server.worker import LINGERING, RESERVED, Hooks, Worker
 from webhook.settings import Address, Settings
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,9 @@ CERTIFICATE_SECONDS = 1.0
 OWN_CERTIFICATE_CHECK = timedelta(hours=1)
 """How often it is seen whether the certificate that we made has to be made anew."""
 
-DESCRIPTORS = 65_536
-"""Open files that are asked for: gunicorn's 1,000 connections, those that linger, watches and logs, with room."""
+CONNECTIONS = 1000
+"""Held at a time; the kube-apiserver needs a few dozen. Beyond that clients wait to be accepted."""
+FEWEST_CONNECTIONS = 8
 LIMITS = {"limit_request_line": 2048, "limit_request_fields": 50, "limit_request_field_size": 8190}
 """Bytes of the request line, header fields, bytes of one: the kube-apiserver needs under a fifth of each."""
 
@@ -62,7 +63,6 @@ def serve(settings: Settings) -> Never:
     listener = bind(settings.listen, "--listen")
     health = bind(settings.health_listen, "--health-listen")
     application = Application(settings, certificate, own_names, listener, health)
-    _raise_descriptor_limit()
     try:
         Supervisor(application).run()
     finally:
@@ -70,12 +70,18 @@ def serve(settings: Settings) -> Never:
     sys.exit(0)
 
 
-def _raise_descriptor_limit() -> None:
-    """Allow as many open files as the system does: each connection is one, and the soft limit is often just 1,024."""
+def connections() -> int:
+    """Return how many connections can be held at a time: each is an open file, and some are needed for other things.
+
+    Raises the limit as far as the system allows: the soft one is often just 1,024.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    wanted = CONNECTIONS + LINGERING + RESERVED
+    most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    available = most if soft == resource.RLIM_INFINITY else max(soft, most)
+    return max(FEWEST_CONNECTIONS, min(CONNECTIONS, available - LINGERING - RESERVED))
 
 
 def bind(address: Address, flag: str) -> socket.socket:
@@ -156,6 +162,7 @@ class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no typ
             "workers": 1,
             "worker_class": Worker,
             "threads": self._settings.threads,
+            "worker_connections": connections(),
             "keepalive": KEEPALIVE_SECONDS,
             "graceful_timeout": int(self._settings.shutdown_delay + self._settings.shutdown_grace + 0.999),
             "certfile": str(self._certificate.files.certificate),

@@ -45,9 +45,11 @@ LINGER_SECONDS = 0.5
 bytes resets the connection, which may cost the client our answer. Source: RFC 9112 section 9.6."""
 LINGER_BYTES = 64 * 1024
 """How much of it is read."""
-LINGERING = 256
+LINGERING = 64
 """How many may linger at a time; beyond that they are closed at once."""
 
+RESERVED = 64
+"""File descriptors that connections leave to audit log, watches and policy files: without those all is refused."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 EXHAUSTED_SECONDS = 10.0
 """Without any for this long, the next lack of descriptors is told again."""
@@ -206,7 +208,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         except OSError as error:
             if error.errno not in _EXHAUSTED:
                 raise
-            self._make_room(error)
+            self._exhausted(error)
             return
         self.nr_conns += 1
         self._wait(Connection(self._hooks, self.cfg, client, (address, listener.getsockname())))
@@ -242,19 +244,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         while self.lingering and self.lingering[0].timeout <= now:
             self._drop(self.lingering.popleft())
 
-    def _make_room(self, error: OSError) -> None:
-        """Drop who lingers, else who has waited longest to say something: with no descriptor left nobody is served."""
+    def _exhausted(self, error: OSError) -> None:
+        """Pause: the listener stays readable, so without one this would spin until somebody hangs up."""
         now = time.monotonic()
         if now - self.exhausted_at > EXHAUSTED_SECONDS:
-            log.warning("no connection can be accepted: %s; idle ones are dropped", error.strerror)
+            log.warning("no connection can be accepted: %s", error.strerror)
         self.exhausted_at = now
-        if self.lingering:
-            self._drop(self.lingering.popleft())
-        elif self.pending_conns:
-            self.nr_conns -= 1
-            self._drop(self.pending_conns.popleft())
-        else:
-            time.sleep(PAUSE_SECONDS)  # the listener stays readable: without a pause this would spin
+        time.sleep(PAUSE_SECONDS)
 
     def _wait(self, conn: Connection) -> None:
         """Leave a connection to the poller until something comes from its client."""

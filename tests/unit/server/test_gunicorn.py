@@ -1,13 +1,14 @@
 """How the server is set up; that it serves is tested with real connections in tests/integration/server."""
 
 import logging
+import resource
 import socket
 from pathlib import Path
 
 import pytest
 
 from webhook.errors import UsageError
-from webhook.server.gunicorn import Supervisor, _certificate, _own_names, bind
+from webhook.server.gunicorn import Supervisor, _certificate, _own_names, bind, connections
 from webhook.settings import Address, Settings
 
 
@@ -57,3 +58,21 @@ def test_a_given_certificate_is_served_and_never_renewed_by_us(tmp_path):
 
 def test_exit_codes_that_end_the_server_are_those_of_the_command():
     assert (Supervisor.APP_LOAD_ERROR, Supervisor.WORKER_BOOT_ERROR) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "held"),
+    [
+        pytest.param(1024, 4096, 1000, id="the soft limit can be raised"),
+        pytest.param(4096, 4096, 1000, id="high enough"),
+        pytest.param(resource.RLIM_INFINITY, resource.RLIM_INFINITY, 1000, id="no limit"),
+        pytest.param(300, 300, 172, id="low, with room left for what else is opened"),
+        pytest.param(64, 64, 8, id="very low"),
+    ],
+)
+def test_connections_leave_open_files_for_other_things(monkeypatch, soft, hard, held):
+    raised = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: raised.append(limits))
+    assert connections() == held
+    assert raised == ([(1128, 4096)] if (soft, hard) == (1024, 4096) else [])

@@ -206,20 +206,12 @@ class Exhausted:
         raise OSError(errno.EMFILE, "Too many open files")
 
 
-def test_without_descriptors_idle_connections_make_room_lingering_ones_first(
-    hooks, pair, accepting, monkeypatch, caplog
-):
+def test_without_descriptors_it_goes_on_and_says_so_once(accepting, monkeypatch, caplog):
     monkeypatch.setattr(worker, "PAUSE_SECONDS", 0)
-    lingering, waiting = connection(hooks, pair[0]), connection(hooks, socket.socket())
-    accepting._wait(waiting)
-    accepting.nr_conns += 1
-    accepting.finish_request(lingering, finished(False))
-    steps: list[tuple[list[Connection], list[Connection]]] = [([], [waiting]), ([], []), ([], [])]
-    for left in steps:
-        accepting.accept(Exhausted())
-        assert (list(accepting.lingering), list(accepting.pending_conns)) == left
-    assert accepting.nr_conns == 0
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    accepting.accept(Exhausted())
+    accepting.accept(Exhausted())
+    assert accepting.nr_conns == 1
+    assert [record.getMessage() for record in caplog.records] == ["no connection can be accepted: Too many open files"]
 
 
 def test_what_else_keeps_it_from_accepting_is_not_hidden(accepting):

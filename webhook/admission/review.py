@@ -13,7 +13,6 @@ import base64
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Never
 
@@ -31,6 +30,7 @@ from webhook.model.objects import (
     value,
 )
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
+from webhook.source.jsontext import DuplicateKeyError, unique
 
 API_VERSION = "admission.k8s.io/v1"
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -186,11 +186,12 @@ def _object_at(request: Mapping[str, Any], field: str) -> Object | None:
 
 
 def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    decoded = dict(pairs)
-    if len(decoded) != len(pairs):
-        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise ReviewError(f"the body is not strict JSON: the key {twice[:80]!r} stands twice in one object")
-    return decoded
+    try:
+        return unique(pairs)
+    except DuplicateKeyError as error:
+        raise ReviewError(
+            f"the body is not strict JSON: the key {error.key[:80]!r} stands twice in one object"
+        ) from error
 
 
 def _constant(name: str) -> Never:

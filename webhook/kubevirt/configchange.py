@@ -79,17 +79,8 @@ def _hyperconverged(context: FactContext, old: Object | None, new: Object | None
         sets=rendered_after.sets if rendered_after else (),
         path=path,
         error=_error(new, rendered_after, path, version),
-        error_before=_error(old, rendered_before, path, version) if _written_alike(old, new, path) else "",
+        error_before=_error(old, rendered_before, path, version),
     )
-
-
-def _written_alike(old: Object | None, new: Object | None, path: tuple[str, ...]) -> bool:
-    """Say whether an update leaves alone all that the migration configuration is made of.
-
-    An error that was there before is no licence to add to what cannot be judged.
-    """
-    written = [(mapping(found, *path), annotations_of(found).get(ANNOTATION)) for found in (old, new)]
-    return written[0] == written[1]
 
 
 def _in_force(rendering: Rendering | None, otherwise: Settings) -> Settings:
@@ -115,9 +106,7 @@ def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> C
         sets=tuple(field.name for field, _ in fields_set(mapping(new, *KUBEVIRT_PATH))),
         path=KUBEVIRT_PATH,
         error=_unreadable(new, KUBEVIRT_PATH, lambda field: field.in_cluster),
-        error_before=_unreadable(old, KUBEVIRT_PATH, lambda field: field.in_cluster)
-        if _written_alike(old, new, KUBEVIRT_PATH)
-        else "",
+        error_before=_unreadable(old, KUBEVIRT_PATH, lambda field: field.in_cluster),
     )
 
 
@@ -129,9 +118,7 @@ def _migration_policy(context: FactContext, old: Object | None, new: Object | No
         sets=tuple(field.name for field, _ in fields_set(mapping(new, "spec"), in_policy=True)),
         path=("spec",),
         error=_unreadable(new, ("spec",), lambda field: field.in_policy),
-        error_before=_unreadable(old, ("spec",), lambda field: field.in_policy)
-        if _written_alike(old, new, ("spec",))
-        else "",
+        error_before=_unreadable(old, ("spec",), lambda field: field.in_policy),
     )
 
 
@@ -178,6 +165,15 @@ def _missing(context: FactContext) -> list[str]:
 def _changed(context: FactContext) -> list[str]:
     change = change_of(context)
     return [name for name in BY_NAME if change.before[name].value != change.after[name].value]
+
+
+def _error_before(context: FactContext) -> str:
+    """Return it where all that the configuration is made of is left alone: an old error is no licence to add to it."""
+    change = change_of(context)
+    was, becomes = (
+        (mapping(found, *change.path), annotations_of(found).get(ANNOTATION)) for found in objects_of(context.request)
+    )
+    return change.error_before if was == becomes else ""
 
 
 def _before(name: str) -> Callable[[FactContext], JSON]:
@@ -248,6 +244,6 @@ FACTS = (
         "config.errorBefore",
         "string",
         "The same of the object before this write, where the write leaves alone what the configuration is made of.",
-        lambda context: change_of(context).error_before,
+        _error_before,
     ),
 )

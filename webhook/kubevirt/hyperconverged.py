@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from webhook.kubevirt.jsonpatch import PatchError, same
+from webhook.kubevirt.jsonpatch import PatchError
 from webhook.kubevirt.migrationfields import BY_NAME, DEFAULTS, DISRUPTION, FIELDS, Setting, Settings, following
 from webhook.kubevirt.patchannotation import ANNOTATION, patched_migrations
 from webhook.kubevirt.resources import HYPERCONVERGED
-from webhook.model.objects import JSON, Object, ObjectRef, annotations_of, mapping, name_of, namespace_of, text
+from webhook.model.objects import JSON, Object, ObjectRef, annotations_of, mapping, name_of, namespace_of, same, text
 
 _PATHS = {"v1": ("spec", "virtualization", "liveMigrationConfig"), "v1beta1": ("spec", "liveMigrationConfig")}
 VERSIONS = tuple(_PATHS)

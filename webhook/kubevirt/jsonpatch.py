@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
-from webhook.model.objects import JSON
+from webhook.model.objects import JSON, same
+from webhook.source.jsontext import DuplicateKeyError, unique
 
 Pointer: TypeAlias = tuple[str, ...]
 """The unescaped steps of a JSON pointer."""
@@ -51,7 +52,9 @@ class PatchStep:
 def read_patch(written: str) -> tuple[PatchStep, ...]:
     """Read the text of a patch. Raises PatchError."""
     try:
-        operations = json.loads(written, object_pairs_hook=_unique, parse_constant=_no_constant)
+        operations = json.loads(written, object_pairs_hook=unique, parse_constant=_no_constant)
+    except DuplicateKeyError:
+        raise PatchError("an object in it has the same key twice") from None
     except (ValueError, RecursionError) as error:
         raise PatchError(f"it is not JSON: {error}") from None
     if operations is None:
@@ -59,13 +62,6 @@ def read_patch(written: str) -> tuple[PatchStep, ...]:
     if not isinstance(operations, list):
         raise PatchError("it is not a JSON array of operations")
     return tuple(_step(operation, number) for number, operation in enumerate(operations, start=1))
-
-
-def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise PatchError("an object in it has the same key twice")
-    return found
 
 
 def _no_constant(written: str) -> NoReturn:
@@ -182,12 +178,3 @@ def _test(document: JSON, step: PatchStep) -> None:
     found = parent.get(key) if isinstance(parent, dict) else _get(document, step.path)
     if not same(found, step.value):
         raise PatchError(f"the value at /{'/'.join(step.path)} is another than the one it tests for")
-
-
-def same(left: JSON, right: JSON) -> bool:
-    """Compare JSON values; unlike Python, true is not 1 and 1 is not 1.0."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(same(item, right[key]) for key, item in left.items())
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    return type(left) is type(right) and bool(left == right)

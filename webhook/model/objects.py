@@ -115,6 +115,15 @@ def namespace_of(node: JSON) -> str:
     return text(node, "metadata", "namespace")
 
 
+def same(left: JSON, right: JSON) -> bool:
+    """Compare JSON values; unlike Python, true is not 1 and 1 is not 1.0."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(item, right[key]) for key, item in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return type(left) is type(right) and bool(left == right)
+
+
 def reference(node: JSON) -> ObjectRef:
     """Return how to call this object in a message."""
     return ObjectRef(text(node, "kind") or "object", namespace_of(node), name_of(node))

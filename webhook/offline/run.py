@@ -11,7 +11,7 @@ from webhook.admission.pipeline import World, decide
 from webhook.cluster.store import Store
 from webhook.model.decision import Action, Decision, Evaluation, PatchOperation, Result
 from webhook.model.facts import Deadline
-from webhook.model.objects import JSON, Object
+from webhook.model.objects import JSON, Object, same
 from webhook.model.request import Phase
 from webhook.offline.suite import Case, Expectation, Suite, finds
 from webhook.offline.world import StatedAuthorizer, policies_of, store_of, world_of
@@ -176,7 +176,7 @@ def _errors(expect: Expectation, outcome: Outcome) -> Iterator[Mismatch]:
 
 
 def _changes(expect: Expectation, outcome: Outcome) -> Iterator[Mismatch]:
-    if expect.patch is not None and not _same(list(expect.patch), list(outcome.patch)):
+    if expect.patch is not None and not same(list(expect.patch), list(outcome.patch)):
         yield Mismatch("patch", _shown(list(expect.patch)), _shown(list(outcome.patch)))
     if expect.patched is not None:
         yield from _subset(dict(expect.patched), outcome.object, "patched")
@@ -190,7 +190,7 @@ def _subset(wanted: JSON, got: JSON, path: str) -> Iterator[Mismatch]:
                 yield from _subset(item, got[key], f"{path}.{key}")
             else:
                 yield Mismatch(f"{path}.{key}", _shown(item), "nothing there")
-    elif not _same(wanted, got):
+    elif not same(wanted, got):
         yield Mismatch(path, _shown(wanted), _shown(got))
 
 
@@ -202,11 +202,6 @@ def _annotations(expect: Expectation, outcome: Outcome) -> Iterator[Mismatch]:
             yield Mismatch(field, "none", _shown(got[key]))
         if pattern is not None and (key not in got or not finds(pattern, got[key])):
             yield Mismatch(field, _shown(pattern), _shown(got[key]) if key in got else "none")
-
-
-def _same(first: JSON, second: JSON) -> bool:
-    """Equality of JSON, which tells true from 1."""
-    return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
 
 
 def _shown(value: JSON) -> str:

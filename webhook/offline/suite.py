@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from webhook.model.objects import Object, mapping, mappings, strings, text, valu
 from webhook.model.request import AdmissionRequest, Phase
 from webhook.offline.request import RequestError, request_of
 from webhook.policy import schema
+from webhook.policy.loader import instant
 from webhook.source.files import Document, find, parse, read
 
 _GROUP = "migguard.io/"
@@ -188,11 +189,10 @@ class _Reading:
         if not written:
             return None
         try:
-            moment = datetime.fromisoformat(written)
+            return instant(written)
         except ValueError:
             self._problem(("spec", "now"), f"now '{written}' is not a time", "write 2026-12-31T18:00:00Z")
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def _cases(self, cases: Sequence[Mapping[str, Any]]) -> Iterator[Case]:
         names: set[str] = set()

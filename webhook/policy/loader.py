@@ -289,18 +289,23 @@ def _exemption(document: Document, problems: list[Problem]) -> Exemption | None:
     )
 
 
+def instant(written: str) -> datetime:
+    """Read a date (its first moment) or an RFC 3339 time; UTC unless it says otherwise. Raises ValueError."""
+    moment = datetime.fromisoformat(written)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def _instant(document: Document, field: str, problems: list[Problem]) -> datetime | None:
-    """Read a date (its first moment, UTC) or an RFC 3339 time; None if it is absent or, with a problem noted, wrong."""
+    """Read a time of an exemption; None if it is absent or, with a problem noted, wrong."""
     written = value(document.value, "spec", field)
     if written is None:
         return None
     try:
-        instant = datetime.fromisoformat(written)
+        return instant(written)
     except ValueError:
         hint = "write 2026-12-31 or 2026-12-31T18:00:00Z"
         problems.append(Problem(document.where(("spec", field)), f"{field} '{written}' is not a date", hint))
         return None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _parameters(documents: Sequence[Document]) -> dict[str, Any]:

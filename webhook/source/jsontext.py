@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -43,12 +44,19 @@ class _RefusedError(ValueError):
     """Well-formed to Python's parser, but not to us."""
 
 
-def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+class DuplicateKeyError(_RefusedError):
+    """An object has a key twice."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {key!r} is there twice in one object")
+        self.key = key
+
+
+def unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    """Make an object of its members: an ``object_pairs_hook`` for json. Raises DuplicateKeyError."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add
-        raise _RefusedError(f"the key {twice!r} is there twice in one object")
+        raise DuplicateKeyError(next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))
     return made
 
 
@@ -56,7 +64,7 @@ def _no_constant(name: str) -> NoReturn:
     raise _RefusedError(f"{name} is not a number in JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=unique, parse_constant=_no_constant)
 
 
 def _skip(content: str, at: int) -> int:

@@ -38,7 +38,7 @@ test: lint policies unit integration e2e ## every test; sets up what it needs
 
 .PHONY: unit
 unit: .venv/.ready ## the inner loop: unit, architecture and property tests, under a minute
-	@$(bin)/pytest tests/unit tests/architecture $(ARGS)
+	@$(bin)/pytest -n auto --dist worksteal tests/unit tests/architecture $(ARGS)
 
 .PHONY: policies
 policies: .venv/.ready ## run the built-in policies' own tests with our own command
@@ -71,7 +71,7 @@ bench: .venv/.ready ## latency and cost of a decision beside the floor; reports,
 
 .PHONY: docs
 docs: .venv/.ready ## write the reference pages from the code
-	@$(bin)/python docs/generate.py
+	@$(bin)/python -m docs.generate
 
 .PHONY: requirements
 requirements: .venv/.ready ## renew every pinned requirements file from its .in file

@@ -150,7 +150,9 @@ class Runtime:
         """Return what is answered when no decision can be made."""
         policies = self._holder.current
         parameters = located(policies.parameters, self._cluster.world.view)
-        decision = failure.undecided(request, phase, why, decision_id=decision_id, parameters=parameters)
+        decision = failure.undecided(
+            request, phase, why, decision_id=decision_id, parameters=parameters, policies=policies.policies
+        )
         return replace(decision, revision=policies.revision)
 
     def record(self, request: AdmissionRequest, phase: Phase, decision: Decision) -> None:

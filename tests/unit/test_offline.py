@@ -27,6 +27,7 @@ spec:
   validations:
     - expression: requester.canMigrate
       messageExpression: "requester.username + ' may not'"
+      translations: {ja: {messageExpression: "requester.username + ' は許可されていません'"}}
       reason: Invalid
   auditAnnotations:
     - {key: asked-by, valueExpression: requester.username}
@@ -198,6 +199,12 @@ def test_validation_sees_what_mutation_changed_and_mutation_that_changes_nothing
     assert labelled.passed
 
 
+def test_a_test_may_choose_the_language(write: Write) -> None:
+    expect = {"allowed": False, "message": ["はポリシー may-migrate により拒否されました", "bob は許可されていません"]}
+    assert mismatches(write(case(expect, user="bob"), parameters={"language": "ja"})) == []
+    assert mismatches(write(case({"message": "bob may not"}, user="bob"))) == []
+
+
 def test_parameters_are_laid_over_those_of_the_policies(write: Write) -> None:
     expect = {"patched": {"metadata": {"labels": {"priority": "low"}}}}
     assert mismatches(write(case(expect), parameters={"params": {"priority": "low"}})) == []
@@ -289,8 +296,10 @@ VALID = "- {name: a, user: {username: u}, operation: CREATE, object: {apiVersion
         pytest.param(f"cases:\n{VALID.replace('allowed: true', 'message: /(/')}", "/(/ is not a regular expression", id="broken-expression"),
         pytest.param(f"now: yesterday\ncases:\n{VALID}", "5:8: now 'yesterday' is not a time (write 2026-12-31T18:00:00Z)", id="no-time"),
         pytest.param(f"parameters: {{critcal: {{label: x}}}}\ncases:\n{VALID}", "5:25: unknown field 'spec.parameters.critcal' (did you mean 'critical'?)", id="misspelt-parameter"),
+        pytest.param(f"parameters: {{freezeWindows: [{{name: w, schedule: 0 0 * * *, duration: 2d, reason: r}}]}}\ncases:\n{VALID}", "5:73: spec.parameters.freezeWindows[0].duration: '2d' is not a duration", id="parameter-that-is-no-duration"),
+        pytest.param(f"parameters: {{freezeWindows: [{{name: w, schedule: 0 0 * * *, duration: 48h, reason: r}}]}}\ncases:\n{VALID}", "5:73: freeze window 'w' never ends", id="freeze-without-end"),
         pytest.param(f"parameters: {{params: {{priorty: x}}}}\ncases:\n{VALID}", "5:34: no policy has a parameter 'priorty' (did you mean 'priority'?)", id="unknown-shared-parameter"),
-        pytest.param(f"objects: [{{apiVersion: v1, kind: Pod, metadata: {{name: x}}}}]\ncases:\n{VALID}", "5:13: no fact reads objects of v1 Pod", id="object-that-nothing-reads"),
+        pytest.param(f"objects: [{{apiVersion: v1, kind: Secret, metadata: {{name: x}}}}]\ncases:\n{VALID}", "5:13: no fact reads objects of v1 Secret", id="object-that-nothing-reads"),
         pytest.param(f"objects: [{{apiVersion: v1, kind: Namespace, metadata: {{}}}}]\ncases:\n{VALID}", "has no metadata.name", id="object-without-name"),
         pytest.param(f"objects:\n- &n {{apiVersion: v1, kind: Namespace, metadata: {{name: x}}}}\n- *n\ncases:\n{VALID}", "is there twice", id="object-there-twice"),
         pytest.param(f"accessReviews: [{{user: u, allowed: true}}]\ncases:\n{VALID}", "needs 'canI' or 'verb'", id="review-without-question"),
@@ -341,6 +350,14 @@ def test_a_kind_that_is_not_known_needs_its_resource(write: Write) -> None:
     request = result.case.request
     assert (str(request.resource), request.subresource, request.namespace) == ("widgets.example.io", "status", "")
     assert request.dry_run
+
+
+def test_what_is_written_to_a_subresource_may_be_of_a_kind_of_its_own(write: Write) -> None:
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "x", "namespace": "prod"}}
+    (result,) = results(write(case({"allowed": True}, object=eviction, resource="pods", subresource="eviction")))
+    request = result.case.request
+    assert (request.kind.kind, request.resource.group, str(request.resource)) == ("Eviction", "", "pods")
+    assert (request.subresource, request.namespace) == ("eviction", "prod")
 
 
 @pytest.mark.parametrize(

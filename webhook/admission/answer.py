@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webhook.admission.failure import is_person
+from webhook.admission.wording import Phrases
 from webhook.model.decision import Action, Decision, Evaluation, FailurePolicy, PatchOperation, Result, Violation
 from webhook.model.objects import JSON
 from webhook.model.request import AdmissionRequest
@@ -48,9 +49,9 @@ class _Refusal:
     reason: str
 
 
-def combine(judged: Judged, decision_id: str) -> Decision:
+def combine(judged: Judged, decision_id: str, phrases: Phrases) -> Decision:
     """Make the decision: any Deny refuses; warnings, patch and audit annotations are gathered from all policies."""
-    refusals = [refusal for evaluation in judged.evaluations for refusal in _refusals(evaluation, judged.origin)]
+    refusals = [one for evaluation in judged.evaluations for one in _refusals(evaluation, judged.origin, phrases)]
     reason = refusals[0].reason if refusals else ""
     return Decision(
         id=decision_id,
@@ -58,8 +59,8 @@ def combine(judged: Judged, decision_id: str) -> Decision:
         allowed=not refusals,
         code=CODES[reason] if refusals else 200,
         reason=reason,
-        message=_message(judged.request, refusals, decision_id) if refusals else "",
-        warnings=_warnings(judged),
+        message=_message(str(judged.request.subject), refusals, decision_id, phrases) if refusals else "",
+        warnings=_warnings(judged, phrases),
         patch=() if refusals else judged.patch,
         audit_annotations=_annotations(judged, decision_id),
         evaluations=judged.evaluations,
@@ -71,7 +72,7 @@ def combine(judged: Judged, decision_id: str) -> Decision:
     )
 
 
-def _refusals(evaluation: Evaluation, origin: str) -> list[_Refusal]:
+def _refusals(evaluation: Evaluation, origin: str, phrases: Phrases) -> list[_Refusal]:
     if Action.DENY not in evaluation.actions:
         return []
     if evaluation.result is Result.FAIL:
@@ -81,44 +82,48 @@ def _refusals(evaluation: Evaluation, origin: str) -> list[_Refusal]:
             if Action.DENY in one.actions
         ]
     if evaluation.result is Result.ERROR and evaluation.failure_policy is FailurePolicy.FAIL and is_person(origin):
-        message = f"it could not be judged: {evaluation.error}"
-        remediation = "try again; if it stays, show this to whoever runs migguard"
-        return [_Refusal(evaluation.policy, message, remediation, "ServiceUnavailable")]
+        message = phrases.not_judged.format(why=evaluation.error)
+        return [_Refusal(evaluation.policy, message, phrases.try_again, "ServiceUnavailable")]
     return []
 
 
-def _message(request: AdmissionRequest, refusals: list[_Refusal], decision_id: str) -> str:
+def _message(subject: str, refusals: list[_Refusal], decision_id: str, phrases: Phrases) -> str:
+    decision = phrases.decision.format(id=decision_id)
     if len(refusals) == 1:
         only = refusals[0]
-        return f"{request.subject} was refused by policy {only.policy}: {_sentences(only)}\n(decision {decision_id})"
+        refused = phrases.refused.format(subject=subject, policy=only.policy)
+        return f"{refused}{_sentences(only, phrases)}\n{decision}"
     policies = len({refusal.policy for refusal in refusals})
-    by = f"{policies} policies" if policies > 1 else f"policy {refusals[0].policy}, for {len(refusals)} reasons"
-    lines = [f"{request.subject} was refused by {by}:"]
-    lines += [f"- {refusal.policy}: {_sentences(refusal, indent='  ')}" for refusal in refusals]
-    return "\n".join([*lines, f"(decision {decision_id})"])
+    refused = phrases.refused_by_many if policies > 1 else phrases.refused_for_reasons
+    lines = [refused.format(subject=subject, policy=refusals[0].policy, policies=policies, reasons=len(refusals))]
+    lines += [f"- {refusal.policy}: {_sentences(refusal, phrases, indent='  ')}" for refusal in refusals]
+    return "\n".join([*lines, decision])
 
 
-def _sentences(refusal: _Refusal, indent: str = "") -> str:
+def _sentences(refusal: _Refusal, phrases: Phrases, indent: str = "") -> str:
     if not refusal.remediation:
         return refusal.message
-    return f"{refusal.message}\n{indent}Next step: {refusal.remediation}"
+    return f"{refusal.message}\n{indent}{phrases.next_step}{refusal.remediation}"
 
 
-def _warnings(judged: Judged) -> tuple[str, ...]:
+def _warnings(judged: Judged, phrases: Phrases) -> tuple[str, ...]:
     """What kubectl prints as ``Warning:``, once each, on one line each."""
     texts: list[str] = []
     for evaluation in judged.evaluations:
+        policy = phrases.policy.format(policy=evaluation.policy)
         if Action.WARN in evaluation.actions:
-            texts += [_warning(violation) for violation in evaluation.violations]
+            texts += [policy + _warning(violation, phrases) for violation in evaluation.violations]
             if evaluation.result is Result.ERROR and evaluation.failure_policy is FailurePolicy.FAIL:
-                texts.append(f"policy {evaluation.policy} could not be judged: {evaluation.error}")
-        texts += [f"policy {evaluation.policy}: {warning}" for warning in evaluation.warnings]
+                texts.append(phrases.policy_not_judged.format(policy=evaluation.policy, why=evaluation.error))
+        texts += [policy + warning for warning in evaluation.warnings]
     return tuple(dict.fromkeys(" ".join(one.split()) for one in texts))
 
 
-def _warning(violation: Violation) -> str:
-    text = f"policy {violation.policy}: {violation.message}"
-    return f"{text}. Next step: {violation.remediation}" if violation.remediation else text
+def _warning(violation: Violation, phrases: Phrases) -> str:
+    if not violation.remediation:
+        return violation.message
+    ended = violation.message if violation.message.endswith(phrases.stop) else violation.message + phrases.stop
+    return f"{ended}{phrases.space}{phrases.next_step}{violation.remediation}"
 
 
 def _annotations(judged: Judged, decision_id: str) -> dict[str, str]:

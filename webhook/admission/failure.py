@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from webhook.admission.wording import phrases_of
 from webhook.kubevirt.requester import Origin, classify
-from webhook.model.decision import Decision
+from webhook.model.decision import Action, Decision, FailurePolicy
 from webhook.model.request import AdmissionRequest, Phase
+from webhook.policy.compiled import CompiledPolicy
+from webhook.policy.match import covers
 
 PEOPLE = frozenset({Origin.USER, Origin.VIRT_API})
 """Origins behind which a person waits for an answer.
@@ -22,19 +25,38 @@ def is_person(origin: str) -> bool:
     return origin in PEOPLE or origin not in set(Origin)
 
 
+def could_refuse(policy: CompiledPolicy, request: AdmissionRequest, origin: str) -> bool:
+    """Say whether a policy, as far as its rules tell, refuses such a request where it cannot be judged."""
+    document = policy.document
+    return (
+        Action.DENY in policy.actions
+        and document.failure_policy is FailurePolicy.FAIL
+        and (not document.origins or origin in document.origins)
+        and any(covers(rule, request, exact=document.match.exact) for rule in document.match.rules)
+    )
+
+
 def undecided(
-    request: AdmissionRequest, phase: Phase, why: str, *, decision_id: str, parameters: Mapping[str, Any]
+    request: AdmissionRequest,
+    phase: Phase,
+    why: str,
+    *,
+    decision_id: str,
+    parameters: Mapping[str, Any],
+    policies: Iterable[CompiledPolicy],
 ) -> Decision:
     """Return the decision for a request that could not be judged at all, because of ``why``.
 
-    ``parameters`` are those of the policy set with the namespaces where KubeVirt is, see ``requester.located``.
+    What no policy would refuse for that reason passes: a full disk stops neither an eviction nor the role binding that
+    mends migguard itself. ``parameters`` are those of the policy set with the namespaces where KubeVirt is, see
+    ``requester.located``.
     """
     origin = classify(request.user, parameters, request)
-    refused = is_person(origin)
-    message = (
-        f"{request.subject} could not be judged, so it was refused: {why}\n"
-        f"Next step: try again; if it stays, show this to whoever runs migguard.\n(decision {decision_id})"
-    )
+    refused = is_person(origin) and any(could_refuse(policy, request, origin) for policy in policies)
+    phrases = phrases_of(parameters)
+    told = phrases.undecided.format(subject=request.subject, why=why)
+    step = f"{phrases.next_step}{phrases.try_again}{phrases.stop}"
+    message = f"{told}\n{step}\n{phrases.decision.format(id=decision_id)}"
     return Decision(
         id=decision_id,
         uid=request.uid,

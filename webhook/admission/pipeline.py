@@ -14,6 +14,7 @@ from datetime import datetime
 from webhook.admission import natives
 from webhook.admission.answer import Judged, combine
 from webhook.admission.exemption import exempting
+from webhook.admission.wording import phrases_of
 from webhook.errors import FactUnavailable
 from webhook.model.decision import Decision, Evaluation, PatchOperation, Result
 from webhook.model.facts import Authorizer, ClusterView, Deadline, FactContext, Read, RecordingView, Refresher
@@ -111,6 +112,7 @@ class _Judgement:
         with authorizing(self._context(self._request).allows):
             if self._phase is Phase.MUTATE:
                 evaluations, patch = self._mutate(case)
+                evaluations += self._validate(case)
             else:
                 evaluations, patch = self._validate(case), ()
         judged = Judged(
@@ -123,10 +125,14 @@ class _Judgement:
             questions=tuple(self.questions),
             revision=self._policies.revision,
         )
-        return combine(judged, decision_id)
+        return combine(judged, decision_id, phrases_of(self._policies.parameters))
 
     def _validate(self, case: Case) -> list[Evaluation]:
-        judging = [one for one in self._policies.policies if one.validations or one.audit_annotations]
+        judging = [
+            one
+            for one in self._policies.policies
+            if (one.validations or one.audit_annotations) and one.document.phase is self._phase
+        ]
         policies, failed = applicable(judging, case)
         kept, settled = self._exempt(policies, failed, case)
         return [*settled, *validate(kept, case)]

@@ -55,7 +55,7 @@ def command(filename: str, policies: tuple[str, ...], cluster: tuple[str, ...], 
         deadline=Deadline.after(SECONDS),
         decision_id=str(uuid.uuid4()),
     )
-    click.echo(json.dumps(json.loads(review.render(decision)), indent=2))
+    click.echo(json.dumps(json.loads(review.render(decision)), indent=2, ensure_ascii=False).encode())  # JSON is UTF-8
     return 0 if decision.allowed else 1
 
 

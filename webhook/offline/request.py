@@ -55,7 +55,7 @@ def request_of(case: Mapping[str, Any], uid: str) -> AdmissionRequest:
                 (other,), "oldObject and object are not the same object", "compare kind, name, namespace"
             )
     kind = _kind(subject)
-    resource = _resource(kind, text(case, "resource"), field)
+    resource = _resource(kind, text(case, "resource"), text(case, "subresource"), field)
     watched = _KNOWN.get((kind.group, kind.kind))
     namespaced = watched.namespaced if watched else bool(namespace_of(subject))
     namespace = _namespace(subject, kind, namespaced=namespaced)
@@ -105,8 +105,13 @@ def _identity(obj: Object) -> tuple[str, str, str]:
     return text(obj, "kind"), namespace_of(obj), name_of(obj)
 
 
-def _resource(kind: GroupVersionKind, stated: str, field: str) -> GroupVersionResource:
+def _resource(kind: GroupVersionKind, stated: str, subresource: str, field: str) -> GroupVersionResource:
+    """The resource of a kind. What is written to a subresource may be of a kind of its own, such as an Eviction."""
     watched = _KNOWN.get((kind.group, kind.kind))
+    if watched is None and subresource:
+        owners = [row.resource for row in RESOURCES if row.resource.resource == stated]
+        if owners:
+            return owners[0]
     if watched is None and not stated:
         raise RequestError(
             (field, "kind"),

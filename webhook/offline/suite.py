@@ -17,7 +17,9 @@ from webhook.model.objects import Object, mapping, mappings, strings, text, valu
 from webhook.model.request import AdmissionRequest, Phase
 from webhook.offline.request import RequestError, request_of
 from webhook.policy import schema
-from webhook.policy.loader import instant
+from webhook.policy.loader import check_windows
+from webhook.policy.reading import instant
+from webhook.policy.spelling import nearest
 from webhook.source.files import Document, find, parse, read
 
 _GROUP = "migguard.io/"
@@ -109,7 +111,7 @@ def _suite(document: Document, folder: Path, problems: list[Problem]) -> Iterato
     if kind != schema.TEST_KIND:
         if text(document.value, "apiVersion").startswith(_GROUP) and kind not in schema.KINDS:
             known = (*schema.KINDS, schema.TEST_KIND)
-            problems.append(Problem(document.where(("kind",)), f"unknown kind '{kind}'", schema.nearest(kind, known)))
+            problems.append(Problem(document.where(("kind",)), f"unknown kind '{kind}'", nearest(kind, known)))
         return
     wrong = schema.check(document, kind) or [*_check_parameters(document), *_check_texts(document)]
     reading = _Reading(document, folder)
@@ -137,10 +139,11 @@ def _check_parameters(document: Document) -> list[Problem]:
     parameters = _parameters(document)
     if parameters is None:
         return []
-    return [
+    wrong = [
         replace(problem, message=problem.message.replace("spec", "spec.parameters", 1))
         for problem in schema.check(parameters, "Parameters")
     ]
+    return wrong or [*check_windows(parameters)]
 
 
 def _check_texts(document: Document) -> Iterator[Problem]:

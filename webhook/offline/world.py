@@ -18,9 +18,10 @@ from webhook.model.facts import Attributes, Authorizer, Deadline, WatchedResourc
 from webhook.model.objects import Object, mapping, name_of, namespace_of, text
 from webhook.model.request import UserInfo
 from webhook.offline.suite import Review, Suite
-from webhook.policy import loader, schema
+from webhook.policy import loader
 from webhook.policy.compiled import compile_policies
 from webhook.policy.policyset import PolicySet
+from webhook.policy.spelling import nearest
 
 _KINDS = {(row.resource.group, row.kind): row for row in RESOURCES}
 
@@ -55,7 +56,7 @@ def policies_of(suite: Suite) -> PolicySet:
     """Load and compile the policies that a suite names, with its parameters. Raises PolicyError."""
     documents = loader.load(suite.policies, now=suite.now or datetime.now(UTC))
     if suite.parameters:
-        overlaid = _overlaid(documents.parameters, mapping(suite.parameters.value, "spec"))
+        overlaid = loader.full_parameters(_overlaid(documents.parameters, mapping(suite.parameters.value, "spec")))
         documents = replace(documents, parameters=overlaid, parameters_document=suite.parameters)
     policies, problems = compile_policies(documents, CATALOG)
     if problems:
@@ -108,7 +109,7 @@ def _place(
     watched = _KINDS.get(_type_of(obj))
     kind = f"{text(obj, 'apiVersion')} {text(obj, 'kind')}"
     if watched is None:
-        hint = schema.nearest(text(obj, "kind"), (row.kind for row in RESOURCES))
+        hint = nearest(text(obj, "kind"), (row.kind for row in RESOURCES))
         return f"no fact reads objects of {kind}", hint or f"kinds that are read: {_names(RESOURCES)}"
     if not name_of(obj):
         return f"the {kind} has no metadata.name", "objects of a cluster have names"

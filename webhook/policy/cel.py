@@ -26,7 +26,7 @@ from webhook.model.facts import CelType, Fact
 from webhook.model.objects import JSON
 from webhook.policy.cellibrary import configuration, extensions
 from webhook.policy.document import Text
-from webhook.policy.schema import nearest
+from webhook.policy.spelling import nearest
 
 NATIVE = ("object", "oldObject", "request", "params")
 """Variables that every expression knows; ``variables.NAME`` are declared policy by policy, all else are facts."""

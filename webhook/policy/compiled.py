@@ -12,7 +12,17 @@ from webhook.model.facts import CelType, Fact
 from webhook.model.objects import mapping
 from webhook.policy import schema
 from webhook.policy.cel import CompileError, Compiler, Expression, Type
-from webhook.policy.document import Documents, GuardPolicy, GuardPolicyBinding, Mutation, Text, Validation
+from webhook.policy.document import (
+    ENGLISH,
+    Documents,
+    GuardPolicy,
+    GuardPolicyBinding,
+    Mutation,
+    Text,
+    Validation,
+    Wordings,
+)
+from webhook.policy.spelling import nearest
 from webhook.source.parsed import FilePath
 
 MAX_KEY = 63
@@ -37,14 +47,18 @@ class Needs:
     """In the order in which they are computed."""
 
 
+Said = tuple[Expression | str, ...]
+"""What to tell a person, best first: the chosen language before English, an expression before a fixed text."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledValidation:
     """A validation with its expressions."""
 
     document: Validation
     expression: Expression
-    message: Expression | None
-    remediation: Expression | None
+    message: Said
+    remediation: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,7 @@ class CompiledMutation:
 
     document: Mutation
     expression: Expression
-    warning: Expression | None
+    warning: Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +116,7 @@ def compile_policies(
         choices: list[GuardPolicyBinding | None] = [*bindings] or [None]
         for binding in choices:
             one = _PolicyCompiler(policy, binding, compiler, facts, scope=f"p{len(compiled)}", problems=problems)
-            result = one.compile(documents.parameters["params"])
+            result = one.compile(documents.parameters["params"], documents.parameters["language"])
             if result is not None:
                 compiled.append(result)
     return tuple(compiled), tuple(dict.fromkeys(problems))
@@ -118,7 +132,7 @@ def _unknown_params(documents: Documents) -> list[Problem]:
         Problem(
             document.where(("spec", "params", name)),
             f"no policy has a parameter '{name}'",
-            schema.nearest(name, known) or f"known: {', '.join(sorted(known))}",
+            nearest(name, known) or f"known: {', '.join(sorted(known))}",
         )
         for name in documents.parameters["params"]
         if name not in known
@@ -147,22 +161,22 @@ class _PolicyCompiler:
         self._variables: dict[str, Variable] = {}
         self._types: dict[str, Type] = {}
 
-    def compile(self, shared: Mapping[str, Any]) -> CompiledPolicy | None:
-        """Return the compiled policy, or None when it has problems."""
+    def compile(self, shared: Mapping[str, Any], language: str) -> CompiledPolicy | None:
+        """Return the compiled policy, which speaks ``language``, or None when it has problems."""
         before = len(self._problems)
         params = self._params(shared)
         conditions = self._all([(c.name, c.expression) for c in self._policy.conditions], ("bool",))
         self._compile_variables()
-        validations = [self._validation(one) for one in self._policy.validations]
-        mutations = [self._mutation(one) for one in self._policy.mutations]
+        validations = [self._validation(one, language) for one in self._policy.validations]
+        mutations = [self._mutation(one, language) for one in self._policy.mutations]
         annotations = self._annotations()
         if len(self._problems) > before:
             return None
         good_validations = tuple(one for one in validations if one)
         good_mutations = tuple(one for one in mutations if one)
-        judging = [e for v in good_validations for e in (v.expression, v.message, v.remediation)]
+        judging = [e for v in good_validations for e in (v.expression, *v.message, *v.remediation)]
         judging += [expression for _, expression in annotations]
-        changing = [e for m in good_mutations for e in (m.expression, m.warning)]
+        changing = [e for m in good_mutations for e in (m.expression, *m.warning)]
         own = self._policy.actions
         return CompiledPolicy(
             document=self._policy,
@@ -188,7 +202,7 @@ class _PolicyCompiler:
         path: FilePath = ("spec", "params")
         for name in own:
             if name not in declared and not param_schema.get("additionalProperties"):
-                hint = schema.nearest(name, declared) or f"it has: {', '.join(sorted(declared)) or 'none'}"
+                hint = nearest(name, declared) or f"it has: {', '.join(sorted(declared)) or 'none'}"
                 message = f"policy '{self._policy.name}' has no parameter '{name}'"
                 self._problems.append(Problem(document.where((*path, name)), message, hint))
         params = {name: value for name, value in shared.items() if name in declared} | dict(own)
@@ -214,16 +228,23 @@ class _PolicyCompiler:
             self._variables[variable.name] = Variable(variable.name, expression, level)
             self._types[variable.name] = expression.type
 
-    def _validation(self, validation: Validation) -> CompiledValidation | None:
+    def _validation(self, validation: Validation, language: str) -> CompiledValidation | None:
         expression = self._one(validation.expression, ("bool",))
-        message = self._one(validation.message_expression, ("string",))
-        remediation = self._one(validation.remediation_expression, ("string",))
+        message = self._said(validation.message, language)
+        remediation = self._said(validation.remediation, language)
         return CompiledValidation(validation, expression, message, remediation) if expression else None
 
-    def _mutation(self, mutation: Mutation) -> CompiledMutation | None:
+    def _mutation(self, mutation: Mutation, language: str) -> CompiledMutation | None:
         expression = self._one(mutation.expression, ("list(map)",) if mutation.json_patch else ("map(dyn)",))
-        warning = self._one(mutation.warning_expression, ("string",))
+        warning = self._said(mutation.warning, language)
         return CompiledMutation(mutation, expression, warning) if expression else None
+
+    def _said(self, wordings: Wordings, language: str) -> Said:
+        """Compile every language, so that a mistake in any shows when the policy is loaded; keep what may be said."""
+        said: dict[str, list[Expression | str | None]] = {
+            spoken: [self._one(wording.expression, ("string",)), wording.text] for spoken, wording in wordings.items()
+        }
+        return tuple(one for spoken in dict.fromkeys((language, ENGLISH)) for one in said.get(spoken, ()) if one)
 
     def _annotations(self) -> tuple[tuple[str, Expression], ...]:
         for annotation in self._policy.audit_annotations:
@@ -247,9 +268,9 @@ class _PolicyCompiler:
             self._problems.extend(error.problems)
             return None
 
-    def _needs(self, expressions: Sequence[Expression | None]) -> Needs:
+    def _needs(self, expressions: Sequence[Expression | str]) -> Needs:
         facts: set[str] = set()
-        waiting = [expression for expression in expressions if expression is not None]
+        waiting = [expression for expression in expressions if not isinstance(expression, str)]
         seen: set[str] = set()
         while waiting:
             expression = waiting.pop()

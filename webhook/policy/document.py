@@ -12,8 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from webhook.model.decision import Action, FailurePolicy
+from webhook.model.request import Phase
 from webhook.source.files import Document
 from webhook.source.parsed import FilePath
+
+ENGLISH = "en"
+"""The language that every policy speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +66,25 @@ class Named:
     expression: Text
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a person is told, in one language: a fixed text, and an expression that says it better where it can."""
+
+    text: str = ""
+    expression: Text | None = None
+
+
+Wordings = Mapping[str, Wording]
+"""One thing to say, by language. English is always there; others stand under ``translations``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
     """One condition that must hold, and what the user is told where it does not."""
 
     expression: Text
-    message: str = ""
-    message_expression: Text | None = None
-    remediation: str = ""
-    remediation_expression: Text | None = None
+    message: Wordings
+    remediation: Wordings
     reason: str = "Forbidden"
     field: str = ""
 
@@ -83,8 +97,7 @@ class Mutation:
     json_patch: bool
     """``patchType: JSONPatch`` (a list of operations) rather than ``ApplyConfiguration`` (a partial object)."""
     expression: Text
-    warning: str = ""
-    warning_expression: Text | None = None
+    warning: Wordings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +117,9 @@ class GuardPolicy:
     audit_annotations: tuple[Named, ...] = ()
     actions: frozenset[Action] = frozenset({Action.DENY})
     failure_policy: FailurePolicy = FailurePolicy.FAIL
+    phase: Phase = Phase.VALIDATE
+    """In which webhook call the validations are judged. Mutating webhooks are called before any validating one: what a
+    validating webhook of somebody else does as a side effect can be forestalled there only."""
     document: Document = field(repr=False, compare=False)
 
     @property

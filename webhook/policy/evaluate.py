@@ -14,7 +14,7 @@ from webhook.model.decision import Evaluation, PatchOperation, Result, Violation
 from webhook.model.objects import JSON
 from webhook.policy import match
 from webhook.policy.cel import Activation, EvaluationError, Expression, activation, scoped
-from webhook.policy.compiled import CompiledMutation, CompiledPolicy, CompiledValidation, Needs
+from webhook.policy.compiled import CompiledMutation, CompiledPolicy, CompiledValidation, Needs, Said
 from webhook.policy.mutate import as_patch
 
 Facts = Callable[[Iterable[str]], "tuple[Mapping[str, JSON], Mapping[str, str]]"]
@@ -158,24 +158,28 @@ def _validate(policy: CompiledPolicy, values: Activation, case: Case) -> Evaluat
 
 def _violation(policy: CompiledPolicy, index: int, validation: CompiledValidation, values: Activation) -> Violation:
     document = validation.document
-    message = _text(validation.message, values) or document.message
+    message = _text(validation.message, values)
     return Violation(
         policy=policy.name,
         validation=index,
         message=message or f"failed expression: {' '.join(document.expression.text.split())}",
-        remediation=_text(validation.remediation, values) or document.remediation,
+        remediation=_text(validation.remediation, values),
         field=document.field,
         reason=document.reason,
         actions=policy.actions,
     )
 
 
-def _text(expression: Expression | None, values: Activation) -> str:
-    """A message that cannot be computed must not hide the refusal: the static text stands in for it."""
-    if expression is None:
-        return ""
+def _text(said: Said, values: Activation) -> str:
+    """A message that cannot be computed must not hide the refusal: what is said second stands in for it."""
+    return next((text for one in said if (text := _computed(one, values))), "")
+
+
+def _computed(said: Expression | str, values: Activation) -> str:
+    if isinstance(said, str):
+        return said
     try:
-        value = expression.evaluate(values)
+        value = said.evaluate(values)
     except EvaluationError:
         return ""
     return value.strip() if isinstance(value, str) else ""
@@ -191,8 +195,8 @@ def change(policy: CompiledPolicy, mutation: CompiledMutation, case: Case) -> Ev
     try:
         result = mutation.expression.evaluate(values)
         patch = as_patch(result, case.natives["object"], json_patch=mutation.document.json_patch)
-        if patch:
-            warnings = (_text(mutation.warning, values) or mutation.document.warning,)
+        if patch and (warning := _warning(mutation, values)):
+            warnings = (warning,)
     except EvaluationError as error:
         error_text = f"mutation '{mutation.document.name}': {case.explain(error)}"
     return Evaluation(
@@ -207,6 +211,19 @@ def change(policy: CompiledPolicy, mutation: CompiledMutation, case: Case) -> Ev
         facts_read=policy.for_conditions.facts | policy.for_mutations.facts,
         seconds=time.perf_counter() - started,
     )
+
+
+def _warning(mutation: CompiledMutation, values: Activation) -> str:
+    """What is said of a change; nothing where an expression gives an empty text, but not because it fails."""
+    for said in mutation.warning:
+        if isinstance(said, str):
+            return said
+        try:
+            value = said.evaluate(values)
+        except EvaluationError:
+            continue
+        return value.strip() if isinstance(value, str) else ""
+    return f"mutation '{mutation.document.name}' changed the object"
 
 
 def _failed(policy: CompiledPolicy, error: str) -> Evaluation:

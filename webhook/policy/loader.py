@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from webhook.errors import InputError, PolicyError, Problem
-from webhook.model.decision import Action, FailurePolicy
-from webhook.model.objects import mapping, mappings, strings, text, value
-from webhook.policy import schema
-from webhook.policy.document import (
-    Documents,
-    Exemption,
-    GuardPolicy,
-    GuardPolicyBinding,
-    MatchResources,
-    Mutation,
-    Named,
-    ResourceRule,
-    Subject,
-    Text,
-    Validation,
-)
+from webhook.model.duration import parse_duration
+from webhook.model.objects import mapping, text
+from webhook.policy import reading, schedule, schema
+from webhook.policy.document import Documents, Exemption
+from webhook.policy.spelling import nearest
 from webhook.source.files import Document, find, parse, read
 
 TEST_FOLDER = "tests"
@@ -72,10 +61,10 @@ def _load(
         raise PolicyError(tuple(problems))
     digests = sorted(hashlib.sha256(text.encode()).hexdigest() for text in texts.values())
     loaded = Documents(
-        policies=tuple(_policy(document) for document in by_kind["GuardPolicy"]),
-        bindings=tuple(_binding(document) for document in by_kind["GuardPolicyBinding"]),
-        exemptions=tuple(one for document in by_kind["Exemption"] if (one := _exemption(document, problems))),
-        parameters=_parameters(by_kind["Parameters"]),
+        policies=tuple(reading.policy(document) for document in by_kind["GuardPolicy"]),
+        bindings=tuple(reading.binding(document) for document in by_kind["GuardPolicyBinding"]),
+        exemptions=tuple(one for document in by_kind["Exemption"] if (one := reading.exemption(document, problems))),
+        parameters=full_parameters(mapping(by_kind["Parameters"][0].value, "spec") if by_kind["Parameters"] else {}),
         digest=hashlib.sha256("\n".join(digests).encode()).hexdigest(),
         texts=texts,
         parameters_document=next(iter(by_kind["Parameters"]), None),
@@ -88,7 +77,12 @@ def _load(
 
 def default_parameters() -> dict[str, Any]:
     """The ``spec`` of a Parameters document that says nothing."""
-    return schema.defaults(mapping(schema.schema("Parameters"), "properties", "spec"), {})
+    return full_parameters({})
+
+
+def full_parameters(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``spec`` of a Parameters document with every default filled in where it says nothing."""
+    return schema.defaults(mapping(schema.schema("Parameters"), "properties", "spec"), spec)
 
 
 def policy_files(paths: Sequence[Path]) -> list[Path]:
@@ -116,7 +110,7 @@ def _sort(document: Document, by_kind: dict[str, list[Document]]) -> list[Proble
     if kind == schema.TEST_KIND or kind in _FOREIGN:
         return []
     if kind not in by_kind:
-        hint = schema.nearest(kind, schema.KINDS) or f"a policy directory holds {', '.join(schema.KINDS)}"
+        hint = nearest(kind, schema.KINDS) or f"a policy directory holds {', '.join(schema.KINDS)}"
         return [Problem(document.where(("kind",)), f"unknown kind '{kind}'", hint)]
     problems = schema.check(document, kind)
     if not problems:
@@ -142,11 +136,13 @@ def _cross_check(loaded: Documents, by_kind: Mapping[str, list[Document]], now: 
         if binding.policy_name not in names:
             where = binding.document.where(("spec", "policyName"))
             problems.append(
-                Problem(where, f"no GuardPolicy '{binding.policy_name}'", schema.nearest(binding.policy_name, names))
+                Problem(where, f"no GuardPolicy '{binding.policy_name}'", nearest(binding.policy_name, names))
             )
     longest = timedelta(days=loaded.parameters["exemptions"]["maxDays"])
     for exemption in loaded.exemptions:
         problems.extend(_check_exemption(exemption, names, longest, now))
+    if loaded.parameters_document is not None:
+        problems.extend(check_windows(loaded.parameters_document))
     return problems
 
 
@@ -155,7 +151,7 @@ def _check_exemption(exemption: Exemption, names: Sequence[str], longest: timede
     for index, name in enumerate(exemption.policies):
         if name not in names:
             where = exemption.document.where(("spec", "policies", index))
-            problems.append(Problem(where, f"no GuardPolicy '{name}'", schema.nearest(name, names)))
+            problems.append(Problem(where, f"no GuardPolicy '{name}'", nearest(name, names)))
     if exemption.starts and exemption.starts >= exemption.expires:
         problems.append(Problem(exemption.document.where(("spec", "expires")), "expires before it starts"))
     elif exemption.expires - (exemption.starts or now) > longest:
@@ -165,149 +161,11 @@ def _check_exemption(exemption: Exemption, names: Sequence[str], longest: timede
     return problems
 
 
-def _policy(document: Document) -> GuardPolicy:
-    spec = mapping(document.value, "spec")
-    at = partial(_expression, document)
-    return GuardPolicy(
-        name=text(document.value, "metadata", "name"),
-        annotations=mapping(document.value, "metadata", "annotations"),
-        match=_match(mapping(spec, "matchConstraints")),
-        conditions=_named(document, "matchConditions", "name", "expression"),
-        origins=frozenset(strings(spec, "origins")),
-        param_schema=mapping(spec, "paramSchema"),
-        variables=_named(document, "variables", "name", "expression"),
-        validations=tuple(_validation(item, at, index) for index, item in enumerate(mappings(spec, "validations"))),
-        mutations=tuple(_mutation(item, at, index) for index, item in enumerate(mappings(spec, "mutations"))),
-        audit_annotations=_named(document, "auditAnnotations", "key", "valueExpression"),
-        actions=frozenset(Action(action) for action in strings(spec, "validationActions") or ("Deny",)),
-        failure_policy=FailurePolicy(text(spec, "failurePolicy") or "Fail"),
-        document=document,
-    )
-
-
-def _validation(item: Mapping[str, Any], at: Callable[..., Text | None], index: int) -> Validation:
-    path = ("spec", "validations", index)
-    return Validation(
-        expression=_must(at(*path, "expression")),
-        message=text(item, "message"),
-        message_expression=at(*path, "messageExpression"),
-        remediation=text(item, "remediation"),
-        remediation_expression=at(*path, "remediationExpression"),
-        reason=text(item, "reason") or "Forbidden",
-        field=text(item, "field"),
-    )
-
-
-def _mutation(item: Mapping[str, Any], at: Callable[..., Text | None], index: int) -> Mutation:
-    path = ("spec", "mutations", index)
-    return Mutation(
-        name=text(item, "name"),
-        json_patch=item["patchType"] == "JSONPatch",
-        expression=_must(at(*path, "expression")),
-        warning=text(item, "warning"),
-        warning_expression=at(*path, "warningExpression"),
-    )
-
-
-def _named(document: Document, field: str, name: str, expression: str) -> tuple[Named, ...]:
-    return tuple(
-        Named(text(item, name), _must(_expression(document, "spec", field, index, expression)))
-        for index, item in enumerate(mappings(document.value, "spec", field))
-    )
-
-
-def _expression(document: Document, *path: str | int) -> Text | None:
-    found = document.value_at(path)
-    return Text(found, document, path) if isinstance(found, str) else None
-
-
-def _must(expression: Text | None) -> Text:
-    """For fields that the schema requires."""
-    if expression is None:
-        raise AssertionError("the schema let a document without a required expression pass")
-    return expression
-
-
-def _match(node: Mapping[str, Any]) -> MatchResources:
-    return MatchResources(
-        rules=tuple(_rule(rule) for rule in mappings(node, "resourceRules")),
-        excluded=tuple(_rule(rule) for rule in mappings(node, "excludeResourceRules")),
-        namespace_selector=value(node, "namespaceSelector"),
-        object_selector=value(node, "objectSelector"),
-        exact=text(node, "matchPolicy") == "Exact",
-    )
-
-
-def _rule(rule: Mapping[str, Any]) -> ResourceRule:
-    return ResourceRule(
-        groups=tuple(strings(rule, "apiGroups")),
-        versions=tuple(strings(rule, "apiVersions")),
-        resources=tuple(strings(rule, "resources")),
-        operations=tuple(strings(rule, "operations")),
-        names=tuple(strings(rule, "resourceNames")),
-        scope=text(rule, "scope") or "*",
-    )
-
-
-def _binding(document: Document) -> GuardPolicyBinding:
-    spec = mapping(document.value, "spec")
-    actions = strings(spec, "validationActions")
-    return GuardPolicyBinding(
-        name=text(document.value, "metadata", "name"),
-        policy_name=text(spec, "policyName"),
-        match=_match(mapping(spec, "matchResources")),
-        actions=frozenset(Action(action) for action in actions) if actions else None,
-        params=mapping(spec, "params"),
-        document=document,
-    )
-
-
-def _exemption(document: Document, problems: list[Problem]) -> Exemption | None:
-    """Read an exemption; None, with the problem noted, if one of its dates is none."""
-    spec = mapping(document.value, "spec")
-    starts, expires = (_instant(document, field, problems) for field in ("starts", "expires"))
-    if expires is None or (starts is None and "starts" in spec):
-        return None
-    return Exemption(
-        name=text(document.value, "metadata", "name"),
-        policies=tuple(strings(spec, "policies")),
-        subjects=tuple(
-            Subject(text(subject, "kind"), text(subject, "name"), text(subject, "namespace"))
-            for subject in mappings(spec, "subjects")
-        ),
-        namespaces=tuple(strings(spec, "namespaces")),
-        names=tuple(strings(spec, "names")),
-        namespace_selector=value(spec, "namespaceSelector"),
-        object_selector=value(spec, "objectSelector"),
-        operations=tuple(strings(spec, "operations")),
-        owner=text(spec, "owner"),
-        reason=text(spec, "reason"),
-        ticket=text(spec, "ticket"),
-        starts=starts,
-        expires=expires,
-        document=document,
-    )
-
-
-def instant(written: str) -> datetime:
-    """Read a date (its first moment) or an RFC 3339 time; UTC unless it says otherwise. Raises ValueError."""
-    moment = datetime.fromisoformat(written)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _instant(document: Document, field: str, problems: list[Problem]) -> datetime | None:
-    """Read a time of an exemption; None if it is absent or, with a problem noted, wrong."""
-    written = value(document.value, "spec", field)
-    if written is None:
-        return None
-    try:
-        return instant(written)
-    except ValueError:
-        hint = "write 2026-12-31 or 2026-12-31T18:00:00Z"
-        problems.append(Problem(document.where(("spec", field)), f"{field} '{written}' is not a date", hint))
-        return None
-
-
-def _parameters(documents: Sequence[Document]) -> dict[str, Any]:
-    spec = mapping(schema.schema("Parameters"), "properties", "spec")
-    return schema.defaults(spec, mapping(documents[0].value, "spec") if documents else {})
+def check_windows(parameters: Document) -> Iterator[Problem]:
+    """Find freeze windows that freeze for ever. The Parameters document fits its schema."""
+    for index, window in enumerate(full_parameters(mapping(parameters.value, "spec"))["freezeWindows"]):
+        length, zone = parse_duration(window["duration"]), ZoneInfo(window["timeZone"])
+        if not schedule.ends(window["schedule"], length, zone):
+            where = parameters.where(("spec", "freezeWindows", index, "duration"))
+            message = f"freeze window '{window['name']}' never ends: it begins anew within its {window['duration']}"
+            yield Problem(where, message, "shorten the duration, or let it begin less often")

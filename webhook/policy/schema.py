@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 
-from webhook.errors import Problem
+from webhook.errors import InputError, Problem
 from webhook.model.objects import JSON, mapping
+from webhook.policy.formats import FORMATS
+from webhook.policy.spelling import nearest
 from webhook.source.files import Document
 
 API_VERSION = "migguard.io/v1alpha1"
@@ -32,7 +33,7 @@ def schema(kind: str) -> Mapping[str, Any]:
 
 @cache
 def _validator(kind: str) -> Draft202012Validator:
-    return Draft202012Validator(schema(kind))
+    return Draft202012Validator(schema(kind), format_checker=FORMATS)
 
 
 def check(document: Document, kind: str) -> list[Problem]:
@@ -46,9 +47,10 @@ def check(document: Document, kind: str) -> list[Problem]:
 def check_value(value: JSON, value_schema: Mapping[str, Any]) -> list[str]:
     """Hold any value against a schema; one text per error, such as ``maxParallel: 'x' is not of type 'integer'``."""
     texts = []
-    for error in Draft202012Validator(value_schema).iter_errors(value):
+    for error in Draft202012Validator(value_schema, format_checker=FORMATS).iter_errors(value):
         path = ".".join(str(step) for step in error.absolute_path)
-        texts.append(f"{path}: {error.message}" if path else error.message)
+        message = str(error.cause or error.message)
+        texts.append(f"{path}: {message}" if path else message)
     return sorted(texts)
 
 
@@ -72,22 +74,28 @@ def _refers(node: JSON) -> bool:
 
 
 def defaults(value_schema: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``value`` with the schema's defaults filled in where a property is absent, in nested objects too."""
+    """Return ``value`` with the schema's defaults filled in where a property is absent.
+
+    That goes for nested objects and for the objects of a list too.
+    """
     filled = dict(value)
     for name, child in mapping(value_schema, "properties").items():
         if not isinstance(child, Mapping):  # true and false are schemas too
             continue
         if name not in filled and "default" in child:
             filled[name] = child["default"]
-        if isinstance(filled.get(name), Mapping) and "properties" in child:
-            filled[name] = defaults(child, filled[name])
+        if name in filled:
+            filled[name] = _defaults_within(child, filled[name])
     return filled
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Return a hint naming what was probably meant, or nothing."""
-    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else ""
+def _defaults_within(value_schema: Mapping[str, Any], value: JSON) -> JSON:
+    if isinstance(value, Mapping) and "properties" in value_schema:
+        return defaults(value_schema, value)
+    item_schema = value_schema.get("items")
+    if isinstance(value, list) and isinstance(item_schema, Mapping):
+        return [_defaults_within(item_schema, item) for item in value]
+    return value
 
 
 def _explain(error: ValidationError, document: Document) -> Iterator[Problem]:
@@ -119,7 +127,9 @@ def _explain(error: ValidationError, document: Document) -> Iterator[Problem]:
 
 
 def _other(error: ValidationError, field: str) -> tuple[str, str]:
-    """Message and hint for what the validator itself says well enough, with one exception."""
+    """Message and hint for what the validator itself says well enough, with two exceptions."""
+    if isinstance(error.cause, InputError):
+        return f"{field}: {error.cause.message}", error.cause.hint
     if error.validator == "not" and field.endswith("validationActions"):
         return f"{field} holds both Deny and Warn", "a refusal carries its own text: choose one of them"
     return f"{field or 'the document'}: {_short(error.message)}", ""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.engine import request
 from webhook.admission.answer import CODES, MAX_ANNOTATION, Judged, combine
+from webhook.admission.wording import PHRASES
 from webhook.model.decision import Action, Decision, Evaluation, FailurePolicy, Result, Violation
 from webhook.policy import schema
 
@@ -34,7 +35,7 @@ def _broken(policy: str = "guard", actions: set[Action] = DENY, failure: str = "
     )
 
 
-def _combine(*evaluations: Evaluation, origin: str = "User", **fields: Any) -> Decision:
+def _combine(*evaluations: Evaluation, origin: str = "User", language: str = "en", **fields: Any) -> Decision:
     judged: dict[str, Any] = {
         "request": request(),
         "origin": origin,
@@ -46,7 +47,7 @@ def _combine(*evaluations: Evaluation, origin: str = "User", **fields: Any) -> D
         "revision": "sha256:abc",
         **fields,
     }
-    return combine(Judged(**judged), "d-1")
+    return combine(Judged(**judged), "d-1", PHRASES[language])
 
 
 # Allowed
@@ -183,6 +184,93 @@ def test_a_warning_is_one_line_and_is_told_once() -> None:
     twice = [_failing(_violation("a\n  b\tc", actions=WARN), actions=WARN, binding=name) for name in ("x", "y")]
 
     assert _combine(*twice).warnings == ("policy guard: a b c",)
+
+
+def test_a_warning_that_ends_its_sentence_gets_no_second_stop() -> None:
+    ended = _failing(_violation("It is so.", actions=WARN, remediation="mend it"), actions=WARN)
+
+    assert _combine(ended).warnings == ("policy guard: It is so. Next step: mend it",)
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "message"),
+    [
+        pytest.param(
+            [
+                _failing(
+                    _violation("ディスク data は ReadWriteOnce です", remediation="ReadWriteMany を使用してください")
+                )
+            ],
+            "VirtualMachineInstanceMigration prod/move はポリシー guard により拒否されました: "
+            "ディスク data は ReadWriteOnce です\n"
+            "対処方法: ReadWriteMany を使用してください\n"
+            "(判定 ID: d-1)",
+            id="one reason",
+        ),
+        pytest.param(
+            [_failing(_violation("一つ目"), _violation("二つ目", remediation="直す"))],
+            "VirtualMachineInstanceMigration prod/move はポリシー guard により、2 件の理由で拒否されました:\n"
+            "- guard: 一つ目\n"
+            "- guard: 二つ目\n"
+            "  対処方法: 直す\n"
+            "(判定 ID: d-1)",
+            id="several reasons",
+        ),
+        pytest.param(
+            [_failing(_violation("一つ目", "a"), policy="a"), _failing(_violation("二つ目", "b"), policy="b")],
+            "VirtualMachineInstanceMigration prod/move は 2 件のポリシーにより拒否されました:\n"
+            "- a: 一つ目\n"
+            "- b: 二つ目\n"
+            "(判定 ID: d-1)",
+            id="several policies",
+        ),
+        pytest.param(
+            [_broken()],
+            "VirtualMachineInstanceMigration prod/move はポリシー guard により拒否されました: 判定できませんでした: "
+            "vmi.critical is not available: the cache is stale\n"
+            "対処方法: もう一度実行してください。解消しない場合は、migguard の管理者に知らせてください\n"
+            "(判定 ID: d-1)",
+            id="could not be judged",
+        ),
+    ],
+)
+def test_a_refusal_in_japanese(evaluations: list[Evaluation], message: str) -> None:
+    assert _combine(*evaluations, language="ja").message == message
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "warning"),
+    [
+        pytest.param(
+            _failing(_violation("注意です", actions=WARN, remediation="直してください"), actions=WARN),
+            "ポリシー guard: 注意です。対処方法: 直してください",
+            id="with a next step",
+        ),
+        pytest.param(
+            _failing(_violation("注意です。", actions=WARN, remediation="直してください"), actions=WARN),
+            "ポリシー guard: 注意です。対処方法: 直してください",
+            id="message that ends its sentence",
+        ),
+        pytest.param(
+            _failing(_violation("注意です", actions=WARN), actions=WARN), "ポリシー guard: 注意です", id="alone"
+        ),
+        pytest.param(
+            _broken(actions=WARN),
+            "ポリシー guard は判定できませんでした: vmi.critical is not available: the cache is stale",
+            id="could not be judged",
+        ),
+        pytest.param(
+            Evaluation(policy="guard", result=Result.PASS, warnings=("64Mi に設定しました",)),
+            "ポリシー guard: 64Mi に設定しました",
+            id="mutation",
+        ),
+    ],
+)
+def test_a_warning_in_japanese(evaluation: Evaluation, warning: str) -> None:
+    assert _combine(evaluation, language="ja").warnings == (warning,)
 
 
 # Errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.engine import request
+from tests.support.engine import EVERYTHING, Json, policy_set, refusing, request
 from webhook.admission.failure import is_person, undecided
 from webhook.kubevirt.requester import Origin
 from webhook.model.request import Phase, UserInfo
@@ -12,6 +12,8 @@ from webhook.policy.loader import default_parameters
 
 WHY = "the kube-apiserver has not been reached for 90 s"
 ACCOUNT = "system:serviceaccount:kubevirt:"
+GUARDED = policy_set(refusing()).policies
+"""Policies that refuse people whatever they write."""
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,12 @@ def test_every_origin_is_in_the_table_above() -> None:
 )
 def test_people_are_refused_and_told_why_and_what_to_do(username: str, phase: Phase) -> None:
     decision = undecided(
-        request(user=UserInfo(username=username)), phase, WHY, decision_id="d-1", parameters=default_parameters()
+        request(user=UserInfo(username=username)),
+        phase,
+        WHY,
+        decision_id="d-1",
+        parameters=default_parameters(),
+        policies=GUARDED,
     )
 
     assert not decision.allowed
@@ -52,6 +59,18 @@ def test_people_are_refused_and_told_why_and_what_to_do(username: str, phase: Ph
         "(decision d-1)"
     )
     assert decision.audit_annotations["undecided"] == f"{phase}: {WHY}"
+
+
+def test_people_are_told_in_the_language_of_parameters() -> None:
+    parameters = {**default_parameters(), "language": "ja"}
+    decision = undecided(request(), Phase.VALIDATE, WHY, decision_id="d-1", parameters=parameters, policies=GUARDED)
+
+    assert decision.message == (
+        f"VirtualMachineInstanceMigration prod/move は判定できなかったため、拒否されました: {WHY}\n"
+        "対処方法: もう一度実行してください。解消しない場合は、migguard の管理者に知らせてください。\n"
+        "(判定 ID: d-1)"
+    )
+    assert decision.audit_annotations["undecided"] == f"validate: {WHY}"
 
 
 @pytest.mark.parametrize(
@@ -69,6 +88,7 @@ def test_system_components_pass_and_are_recorded(username: str, origin: str) -> 
         WHY,
         decision_id="d-1",
         parameters=default_parameters(),
+        policies=GUARDED,
     )
 
     assert decision.allowed
@@ -78,6 +98,31 @@ def test_system_components_pass_and_are_recorded(username: str, origin: str) -> 
 
 
 def test_a_reason_of_any_length_fits_into_the_audit_log() -> None:
-    decision = undecided(request(), Phase.MUTATE, "x" * 5000, decision_id="d-1", parameters=default_parameters())
+    decision = undecided(
+        request(), Phase.MUTATE, "x" * 5000, decision_id="d-1", parameters=default_parameters(), policies=GUARDED
+    )
 
     assert len(decision.audit_annotations["undecided"]) == 1024
+
+
+@pytest.mark.parametrize(
+    ("document", "refused"),
+    [
+        pytest.param(refusing(), True, id="a-policy-that-refuses"),
+        pytest.param(refusing(validationActions=["Warn"]), False, id="one-that-only-warns"),
+        pytest.param(refusing(failurePolicy="Ignore"), False, id="one-that-lets-pass-what-it-cannot-judge"),
+        pytest.param(refusing(origins=["Drain"]), False, id="one-for-others"),
+        pytest.param(
+            refusing(matchConstraints={"resourceRules": [{**EVERYTHING, "resources": ["pods/eviction"]}]}),
+            False,
+            id="one-for-something-else",
+        ),
+    ],
+)
+def test_people_are_refused_only_what_a_policy_would_refuse_them_then(document: Json, refused: bool) -> None:
+    policies = policy_set(document).policies
+    decision = undecided(
+        request(), Phase.VALIDATE, WHY, decision_id="d-1", parameters=default_parameters(), policies=policies
+    )
+    assert decision.allowed is not refused
+    assert "undecided" in decision.audit_annotations

@@ -229,6 +229,16 @@ def test_each_phase_judges_its_own_part_of_a_policy() -> None:
     assert _decide(mutating("{'spec': {'a': 1}}"), phase=Phase.VALIDATE).evaluations == ()
 
 
+def test_a_policy_may_be_judged_before_any_validating_webhook_is_called() -> None:
+    early = refusing(admissionPhase="Mutate")
+
+    assert not _decide(early, phase=Phase.MUTATE).allowed
+    assert _decide(early, phase=Phase.VALIDATE).evaluations == ()
+    changed = _decide([early, mutating("{'spec': {'a': 1}}", name="m")], phase=Phase.MUTATE)
+    assert not changed.allowed
+    assert changed.patch == ()
+
+
 def test_a_policy_that_does_not_apply_costs_no_fact_and_leaves_no_trace() -> None:
     deleting = {"resourceRules": [{**EVERYTHING, "operations": ["DELETE"]}]}
     decision = _decide([judging("never", matchConstraints=deleting), judging("never", "drains", origins=["Drain"])])

@@ -44,6 +44,28 @@ def test_a_review_is_read_from_standard_input(world, capsys, monkeypatch):
     assert "this name is forbidden" in capsys.readouterr().out
 
 
+def test_a_refusal_is_told_in_the_language_of_parameters(file, capsys, tmp_path):
+    policies, cluster = small_world(tmp_path)
+    translations = (
+        "      translations: {ja: {message: この名前は使用できません, remediation: 別の名前にしてください}}\n"
+    )
+    (policies / "policy.yaml").write_text(POLICY + translations, "utf-8")
+    (policies / "parameters.yaml").write_text(
+        "{apiVersion: migguard.io/v1alpha1, kind: Parameters, metadata: {name: p}, spec: {language: ja}}"
+    )
+
+    assert run(["review", "-f", file(body("forbidden")), "--policies", str(policies), "--cluster", str(cluster)]) == 1
+    printed = capsys.readouterr().out
+    assert "この名前は使用できません" in printed
+    refusal, next_step, decision = json.loads(printed)["response"]["status"]["message"].splitlines()
+    assert refusal == (
+        "VirtualMachineInstanceMigration prod/forbidden はポリシー no-forbidden-names により拒否されました: "
+        "この名前は使用できません"
+    )
+    assert next_step == "対処方法: 別の名前にしてください"
+    assert decision.startswith("(判定 ID: ")
+
+
 def test_the_mutate_phase_judges_no_validation(world, file):
     assert run(["review", "-f", file(body("forbidden")), "--phase", "mutate", *world]) == 0
 

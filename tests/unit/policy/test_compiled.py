@@ -9,7 +9,7 @@ import pytest
 from tests.support.engine import Json, binding, compiled, judging, mutating, parameters, policy, policy_set
 from webhook.errors import PolicyError, Problem
 from webhook.model.decision import Action
-from webhook.policy.compiled import CompiledPolicy
+from webhook.policy.compiled import CompiledPolicy, Said
 
 
 def _problems(*documents: Json) -> list[Problem]:
@@ -180,6 +180,73 @@ def test_variables_are_computed_in_the_order_in_which_they_build_on_each_other()
     assert [(one.name, one.level) for one in made.for_validations.variables] == [
         ("y", 0), ("z", 0), ("c", 1), ("b", 2), ("a", 3),
     ]  # fmt: skip
+
+
+# Languages
+
+TRANSLATED = policy(
+    validations=[
+        {
+            "expression": "true",
+            "messageExpression": "string(migration.bandwidth)",
+            "remediation": "mend it",
+            "translations": {"ja": {"messageExpression": "vmi.labels.app", "remediation": "直してください"}},
+        }
+    ],
+    mutations=[
+        {
+            "name": "m",
+            "patchType": "JSONPatch",
+            "expression": "[]",
+            "warning": "it was set",
+            "translations": {"ja": {"warningExpression": "string(migration.ratio)"}},
+        }
+    ],
+)
+
+
+def _shown(said: Said) -> list[str]:
+    return [one if isinstance(one, str) else one.source.text for one in said]
+
+
+def test_a_policy_speaks_english_unless_parameters_say_otherwise() -> None:
+    (made,) = compiled(TRANSLATED)
+
+    assert _shown(made.validations[0].message) == ["string(migration.bandwidth)"]
+    assert _shown(made.validations[0].remediation) == ["mend it"]
+    assert _shown(made.mutations[0].warning) == ["it was set"]
+    assert made.for_validations.facts == {"migration.bandwidth"}
+    assert made.for_mutations.facts == set()
+
+
+def test_a_policy_speaks_the_language_of_parameters_and_falls_back_on_english() -> None:
+    (made,) = compiled(TRANSLATED, parameters(language="ja"))
+
+    assert _shown(made.validations[0].message) == ["vmi.labels.app", "string(migration.bandwidth)"]
+    assert _shown(made.validations[0].remediation) == ["直してください", "mend it"]
+    assert _shown(made.mutations[0].warning) == ["string(migration.ratio)", "it was set"]
+    assert made.for_validations.facts == {"migration.bandwidth", "vmi.labels"}
+    assert made.for_mutations.facts == {"migration.ratio"}
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("1", "the expression gives int, but string is needed here"),
+        ("vmi.label", "CEL: undeclared reference to 'vmi.label'"),
+    ],
+    ids=["type", "name"],
+)
+def test_a_mistake_in_a_translation_is_told_whatever_the_language(language: str, expression: str, message: str) -> None:
+    validation = {
+        "expression": "true",
+        "message": "m",
+        "translations": {"ja": {"message": "m", "messageExpression": expression}},
+    }
+    made = policy(validations=[validation])
+
+    assert _messages(made, parameters(language=language)) == [message]
 
 
 # Parameters

@@ -10,13 +10,17 @@ import pytest
 
 from tests.support.engine import EVERYTHING, NOW, Json, binding, exemption, judging, mutating, policy, write
 from webhook.model.decision import Action, FailurePolicy
-from webhook.policy.document import Documents, Exemption, MatchResources, ResourceRule, Subject
+from webhook.policy.document import Documents, Exemption, MatchResources, ResourceRule, Subject, Wording, Wordings
 from webhook.policy.loader import load
 
 
 def _load(folder: Path, *documents: Json) -> Documents:
     write(folder, *documents)
     return load([folder], now=NOW)
+
+
+def _said(wordings: Wordings) -> dict[str, tuple[str, str]]:
+    return {language: (one.text, one.expression.text if one.expression else "") for language, one in wordings.items()}
 
 
 def test_a_policy_that_says_little_is_for_everyone_denies_and_fails_closed(tmp_path: Path) -> None:
@@ -32,7 +36,9 @@ def test_a_policy_that_says_little_is_for_everyone_denies_and_fails_closed(tmp_p
         rules=(ResourceRule(groups=("*",), versions=("*",), resources=("*/*",), operations=("*",)),)
     )
     (validation,) = made.validations
-    assert (validation.message, validation.reason, validation.field) == ("never said", "Forbidden", "")
+    assert validation.message == {"en": Wording("never said")}
+    assert validation.remediation == {"en": Wording()}
+    assert (validation.reason, validation.field) == ("Forbidden", "")
 
 
 def test_everything_a_policy_says_is_kept(tmp_path: Path) -> None:
@@ -58,10 +64,17 @@ def test_everything_a_policy_says_is_kept(tmp_path: Path) -> None:
                     "remediationExpression": "'r'",
                     "reason": "Invalid",
                     "field": "spec.vmiName",
+                    "translations": {"ja": {"message": "だめ", "remediationExpression": "'直す'"}},
                 }
             ],
             mutations=[
-                {"name": "list", "patchType": "JSONPatch", "expression": "[]", "warning": "w"},
+                {
+                    "name": "list",
+                    "patchType": "JSONPatch",
+                    "expression": "[]",
+                    "warning": "w",
+                    "translations": {"ja": {"warningExpression": "'変更'"}},
+                },
                 {"name": "object", "patchType": "ApplyConfiguration", "expression": "{}", "warningExpression": "'w'"},
             ],
             auditAnnotations=[{"key": "note", "valueExpression": "'v'"}],
@@ -80,14 +93,12 @@ def test_everything_a_policy_says_is_kept(tmp_path: Path) -> None:
     assert made.origins == {"Drain", "User"}
     assert [(one.name, one.expression.text) for one in made.variables] == [("a", "1")]
     (validation,) = made.validations
-    assert validation.message_expression is not None
-    assert validation.message_expression.text == "'m'"
-    assert validation.remediation == "mend it"
-    assert validation.remediation_expression is not None
+    assert _said(validation.message) == {"en": ("", "'m'"), "ja": ("だめ", "")}
+    assert _said(validation.remediation) == {"en": ("mend it", "'r'"), "ja": ("", "'直す'")}
     assert (validation.reason, validation.field) == ("Invalid", "spec.vmiName")
-    assert [(one.name, one.json_patch, one.warning) for one in made.mutations] == [
-        ("list", True, "w"),
-        ("object", False, ""),
+    assert [(one.name, one.json_patch, _said(one.warning)) for one in made.mutations] == [
+        ("list", True, {"en": ("w", ""), "ja": ("", "'変更'")}),
+        ("object", False, {"en": ("", "'w'")}),
     ]
     assert [(one.name, one.expression.text) for one in made.audit_annotations] == [("note", "'v'")]
     assert made.actions == {Action.WARN, Action.AUDIT}

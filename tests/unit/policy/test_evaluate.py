@@ -16,6 +16,7 @@ from tests.support.engine import (
     judging,
     labelled,
     mutating,
+    parameters,
     policy,
     refusing,
     request,
@@ -267,6 +268,53 @@ def test_a_remediation_is_computed_like_a_message(texts: Json, remediation: str)
     assert violation.remediation == remediation
 
 
+@pytest.mark.parametrize(
+    ("translation", "told"),
+    [
+        pytest.param({"message": "だめ", "remediation": "直す"}, ("だめ", "直す"), id="fixed texts"),
+        pytest.param(
+            {"messageExpression": "object.spec.vmiName + ' はだめ'", "remediationExpression": "'直す ' + object.kind"},
+            ("db はだめ", "直す VirtualMachineInstanceMigration"),
+            id="computed",
+        ),
+        pytest.param(
+            {"messageExpression": FAILS, "message": "だめ"},
+            ("だめ", "mend db"),
+            id="computed, else fixed, else English",
+        ),
+        pytest.param({"messageExpression": FAILS}, ("not db", "mend db"), id="cannot be computed, so in English"),
+        pytest.param({"messageExpression": "''"}, ("not db", "mend db"), id="nothing to say, so in English"),
+        pytest.param({"remediation": "直す"}, ("not db", "直す"), id="only the remediation"),
+    ],
+)
+def test_what_is_said_in_another_language_falls_back_on_english(translation: Json, told: tuple[str, str]) -> None:
+    validation = {
+        "expression": "false",
+        "messageExpression": "'not ' + object.spec.vmiName",
+        "remediationExpression": "'mend ' + object.spec.vmiName",
+        "translations": {"ja": translation},
+    }
+
+    (evaluation,) = _validate(policy(validations=[validation]), parameters(language="ja"))
+    (english,) = _validate(policy(validations=[validation]))
+
+    assert [(one.message, one.remediation) for one in evaluation.violations] == [told]
+    assert [(one.message, one.remediation) for one in english.violations] == [("not db", "mend db")]
+
+
+def test_the_warning_of_a_mutation_is_told_in_the_language_of_parameters() -> None:
+    mutation = {
+        "name": "default",
+        "patchType": "ApplyConfiguration",
+        "expression": "{'spec': {'priority': 'low'}}",
+        "warning": "was set",
+        "translations": {"ja": {"warningExpression": "object.spec.vmiName + ' を設定しました'"}},
+    }
+    (made,) = compiled(policy(mutations=[mutation]), parameters(language="ja"))
+
+    assert change(made, made.mutations[0], case()).warnings == ("db を設定しました",)
+
+
 def test_params_and_facts_and_the_request_are_at_hand() -> None:
     schema = {"type": "object", "properties": {"limit": {"type": "integer", "default": 3}}}
     made = judging(
@@ -509,6 +557,23 @@ def test_a_warning_is_computed_like_a_message(warning: Json, told: str) -> None:
     mutation = {"name": "m", "patchType": "ApplyConfiguration", "expression": "{'spec': {'a': 1}}", **warning}
 
     assert _change(policy(mutations=[mutation])).warnings == (told,)
+
+
+@pytest.mark.parametrize(
+    ("warning", "told"),
+    [
+        pytest.param({"warningExpression": "''"}, (), id="an empty text"),
+        pytest.param({"warningExpression": "''", "warning": "static"}, (), id="an empty text before a fixed one"),
+        pytest.param({"warningExpression": FAILS}, ("mutation 'm' changed the object",), id="a text that fails"),
+    ],
+)
+def test_a_mutation_is_silent_only_on_purpose(warning: Json, told: tuple[str, ...]) -> None:
+    mutation = {"name": "m", "patchType": "ApplyConfiguration", "expression": "{'spec': {'a': 1}}", **warning}
+
+    evaluation = _change(policy(mutations=[mutation]))
+
+    assert evaluation.patch
+    assert evaluation.warnings == told
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from webhook.errors import PolicyError
 from webhook.policy import loader
 from webhook.policy.document import Documents
 
+FREEZE = {"name": "weekend", "schedule": "0 18 * * FRI", "duration": "60h", "reason": "month-end closing"}
+
 
 def _problems(folder: Path, *paths: Path) -> list[str]:
     """What is wrong, with file names as seen from the folder."""
@@ -225,6 +227,12 @@ def test_every_problem_of_every_file_is_told_at_once_and_good_files_do_not_count
             "expires more than 7 days from now",
             id="exemption longer than Parameters allow",
         ),
+        pytest.param(
+            [policy(), parameters(freezeWindows=[{**FREEZE, "duration": "168h"}])],
+            "freeze window 'weekend' never ends: it begins anew within its 168h (shorten the duration, or let it begin "
+            "less often)",
+            id="freeze without end",
+        ),
     ],
 )
 def test_what_no_single_document_shows_is_told(tmp_path: Path, documents: list[Json], problem: str) -> None:
@@ -241,6 +249,9 @@ def test_what_no_single_document_shows_is_told(tmp_path: Path, documents: list[J
         pytest.param([policy(), binding(policy_name="gard")], "gard", id="binding"),
         pytest.param([policy(), exemption(policies=["guard", "gard"])], "gard", id="one of several"),
         pytest.param([policy(), exemption(expires="2030-01-01")], "'2030-01-01'", id="date"),
+        pytest.param(
+            [policy(), parameters(freezeWindows=[FREEZE, {**FREEZE, "duration": "169h"}])], "169h", id="second window"
+        ),
     ],
 )
 def test_such_a_problem_names_the_place_of_the_value(tmp_path: Path, documents: list[Json], text: str) -> None:
@@ -295,8 +306,20 @@ def test_parameters_have_defaults_for_what_they_do_not_say(tmp_path: Path) -> No
         "systemAccounts": [],
         "permission": {"mode": "effective", "trustedClusterRoles": ["kubevirt.io:migrate", "cluster-admin"]},
         "exemptions": {"maxDays": 90},
+        "language": "en",
+        "capacity": {"parallelDrains": 1},
+        "freezeWindows": [],
         "params": {},
     }
+
+
+def test_a_freeze_window_is_in_utc_unless_it_says_otherwise(tmp_path: Path) -> None:
+    loaded = _loaded(tmp_path, policy(), parameters(freezeWindows=[FREEZE, {**FREEZE, "timeZone": "Asia/Tokyo"}]))
+
+    assert loaded.parameters["freezeWindows"] == [
+        {**FREEZE, "timeZone": "UTC"},
+        {**FREEZE, "timeZone": "Asia/Tokyo"},
+    ]
 
 
 def test_no_parameters_are_the_defaults(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_readers_see_the_whole_old_set_or_the_whole_new_one(tmp_path: Path) -> N
         seen = 0
         while not done.is_set() or not seen:
             current = holder.current
-            messages = {one.validations[0].document.message for one in current.policies}
+            messages = {one.validations[0].message for one in current.policies}
             assert len(messages) == 1
             assert len(current.policies) == 8
             assert current.revision in revisions

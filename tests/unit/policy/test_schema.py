@@ -69,6 +69,39 @@ def test_every_schema_is_one(kind: str) -> None:
             id="GuardPolicy with everything",
         ),
         pytest.param(
+            policy(
+                validations=[
+                    {
+                        "expression": "true",
+                        "messageExpression": "'m'",
+                        "translations": {"ja": {"messageExpression": "'m'", "remediation": "r"}},
+                    },
+                    {
+                        "expression": "true",
+                        "message": "m",
+                        "translations": {"ja": {"message": "m", "remediationExpression": "'r'"}},
+                    },
+                ],
+                mutations=[
+                    {
+                        "name": "a",
+                        "patchType": "JSONPatch",
+                        "expression": "[]",
+                        "warning": "w",
+                        "translations": {"ja": {"warning": "w", "warningExpression": "'w'"}},
+                    }
+                ],
+            ),
+            id="GuardPolicy in two languages",
+        ),
+        pytest.param(
+            parameters(
+                language="ja",
+                freezeWindows=[{"name": "w", "schedule": "0 18 * * FRI", "duration": "60h", "reason": "closing"}],
+            ),
+            id="Parameters with a freeze window",
+        ),
+        pytest.param(
             exemption(
                 subjects=[
                     {"kind": "User", "name": "alice"},
@@ -97,6 +130,15 @@ def _with(made: Json, **changes: Any) -> Json:
 def _selecting(**expression: Any) -> Json:
     constraints = {"resourceRules": [EVERYTHING], "objectSelector": {"matchExpressions": [expression]}}
     return policy(matchConstraints=constraints)
+
+
+def _translated(**translations: Any) -> Json:
+    return policy(validations=[{"expression": "true", "message": "m", "translations": translations}])
+
+
+def _frozen(**window: Any) -> Json:
+    whole = {"name": "weekend", "schedule": "0 18 * * FRI", "duration": "60h", "reason": "closing", **window}
+    return parameters(freezeWindows=[whole])
 
 
 _ALLOWED = "allowed: Unauthorized, Forbidden, Invalid, RequestEntityTooLarge, Conflict"
@@ -190,6 +232,36 @@ _ALLOWED = "allowed: Unauthorized, Forbidden, Invalid, RequestEntityTooLarge, Co
             "spec.permission.mode is \"explicitt\" (did you mean 'explicit'?)",
             id="parameter",
         ),
+        pytest.param(parameters(language="jp"), 'spec.language is "jp" (allowed: en, ja)', id="language of Parameters"),
+        pytest.param(
+            _translated(jp={"message": "m"}),
+            "unknown field 'spec.validations[0].translations.jp' (known here: ja)",
+            id="language of a translation",
+        ),
+        pytest.param(
+            _translated(ja={"warning": "m"}),
+            "unknown field 'spec.validations[0].translations.ja.warning' "
+            "(known here: message, messageExpression, remediation, remediationExpression)",
+            id="warning where there is a message",
+        ),
+        pytest.param(
+            _translated(ja={}), "spec.validations[0].translations.ja: {} should be non-empty", id="empty translation"
+        ),
+        pytest.param(
+            _frozen(schedule="0 0 30 2 *"),
+            "spec.freezeWindows[0].schedule: '0 0 30 2 *' never comes: no such day is in these months",
+            id="schedule that never comes",
+        ),
+        pytest.param(
+            _frozen(duration="3 days"),
+            "spec.freezeWindows[0].duration: '3 days' is not a duration such as 90m, 1h30m or 48h (units are h, m",
+            id="duration",
+        ),
+        pytest.param(
+            _frozen(timeZone="Asia/Tokio"),
+            "spec.freezeWindows[0].timeZone: 'Asia/Tokio' is not a time zone (did you mean 'Asia/Tokyo'?)",
+            id="time zone",
+        ),
         pytest.param(
             parameters(exemptions={"maxDays": 10**12}),
             "spec.exemptions.maxDays: 1000000000000 is greater than the maximum of 3650",
@@ -263,8 +335,12 @@ def test_a_document_of_any_shape_is_answered_with_problems(kind: str, given: obj
             {"ceiling": 0, "more": {"a": 1}},
             ["ceiling: 0 is less than the minimum of 1", "more.a: 1 is not of type 'string'"],
         ),
+        (
+            {"ceiling": 1, "pause": "30s"},
+            ["pause: '30s' is shorter than allowed (from 1m to 744h)"],
+        ),
     ],
-    ids=["right", "missing", "type", "two errors"],
+    ids=["right", "missing", "type", "two errors", "format"],
 )
 def test_parameters_are_held_against_their_schema(value: Json, texts: list[str]) -> None:
     wanted = {
@@ -273,6 +349,7 @@ def test_parameters_are_held_against_their_schema(value: Json, texts: list[str])
         "properties": {
             "ceiling": {"type": "integer", "minimum": 1},
             "more": {"type": "object", "additionalProperties": {"type": "string"}},
+            "pause": {"format": "duration"},
         },
     }
 
@@ -310,27 +387,30 @@ def test_a_parameter_schema_is_checked_before_it_is_used(given: Json, why: str) 
         pytest.param({"b": {"d": 5}}, {"a": 1, "b": {"c": [2], "d": 5}}, id="nested"),
         pytest.param({"b": "text"}, {"a": 1, "b": "text"}, id="another type stays"),
         pytest.param({"other": 1}, {"a": 1, "b": {"c": [2]}, "other": 1}, id="unknown stays"),
+        pytest.param(
+            {"list": [{}, {"e": 4}, "text", None]},
+            {"a": 1, "b": {"c": [2]}, "list": [{"e": 3}, {"e": 4}, "text", None]},
+            id="objects of a list",
+        ),
+        pytest.param(
+            {"lists": [[{}], []]}, {"a": 1, "b": {"c": [2]}, "lists": [[{"e": 3}], []]}, id="objects of lists of lists"
+        ),
+        pytest.param({"list": {"e": 1}}, {"a": 1, "b": {"c": [2]}, "list": {"e": 1}}, id="no list where one belongs"),
     ],
 )
 def test_defaults_are_filled_in_where_a_property_is_absent(value: Json, filled: Json) -> None:
+    item = {"properties": {"e": {"default": 3}}}
     given: Mapping[str, Any] = {
         "properties": {
             "a": {"default": 1},
             "b": {"default": {}, "properties": {"c": {"default": [2]}}},
             "none": {"type": "string"},
             "any": True,
+            "list": {"items": item},
+            "lists": {"items": {"items": item}},
         }
     }
     before = json.dumps(value)
 
     assert schema.defaults(given, value) == filled
     assert json.dumps(value) == before
-
-
-@pytest.mark.parametrize(
-    ("word", "hint"),
-    [("requester.canMigrat", "did you mean 'requester.canMigrate'?"), ("zebra", ""), ("", "")],
-    ids=["near", "far", "empty"],
-)
-def test_what_was_probably_meant_is_only_told_where_something_is_near(word: str, hint: str) -> None:
-    assert schema.nearest(word, ["requester.canMigrate", "vmi.labels"]) == hint

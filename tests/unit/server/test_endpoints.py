@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.engine import policy_set, refusing
 from tests.support.reviews import body
 from webhook.admission import failure, review
 from webhook.errors import AuditError, ReviewError
@@ -16,7 +17,8 @@ from webhook.model.request import AdmissionRequest, Phase
 from webhook.server.endpoints import allowance, answer
 from webhook.telemetry import Metrics
 
-PARAMETERS = {"installNamespaces": ["kubevirt"], "systemAccounts": []}
+PARAMETERS = {"installNamespaces": ["kubevirt"], "systemAccounts": [], "language": "en"}
+POLICIES = policy_set(refusing()).policies
 PERSON = {"username": "alice", "groups": []}
 CONTROLLER = {"username": "system:serviceaccount:kubevirt:kubevirt-controller", "groups": []}
 
@@ -38,7 +40,7 @@ class Service:
         return Decision(id=decision_id, uid=request.uid, allowed=True, origin="User")
 
     def undecided(self, request: AdmissionRequest, phase: Phase, why: str, decision_id: str) -> Decision:
-        return failure.undecided(request, phase, why, decision_id=decision_id, parameters=PARAMETERS)
+        return failure.undecided(request, phase, why, decision_id=decision_id, parameters=PARAMETERS, policies=POLICIES)
 
     def record(self, request: AdmissionRequest, phase: Phase, decision: Decision) -> None:
         if self.recording:

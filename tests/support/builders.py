@@ -16,7 +16,11 @@ from webhook.kubevirt.resources import (
     KUBEVIRT,
     MIGRATION_POLICY,
     NAMESPACE,
+    NETWORK_ATTACHMENT,
+    NODE,
+    POD,
     PVC,
+    RESOURCE_QUOTA,
     ROLE,
     ROLE_BINDING,
     VM,
@@ -35,6 +39,9 @@ PARAMETERS: Json = {
     "systemAccounts": [],
     "permission": {"mode": "explicit", "trustedClusterRoles": ["kubevirt.io:migrate", "cluster-admin"]},
     "exemptions": {"maxDays": 90},
+    "language": "en",
+    "capacity": {"parallelDrains": 1},
+    "freezeWindows": [],
     "params": {},
 }
 CRITICAL = {"migguard.io/critical": "true"}
@@ -301,3 +308,55 @@ def context(
         now=NOW,
         deadline=Deadline.after(60),
     )
+
+
+def node(
+    name: str = "node02",
+    *,
+    memory: str = "64Gi",
+    labels: Mapping[str, str] | None = None,
+    taints: Sequence[Json] = (),
+    cordoned: bool = False,
+    ready: str = "True",
+) -> Json:
+    """A node that takes VMs, with this much allocatable memory."""
+    spec = {"unschedulable": cordoned, "taints": list(taints)}
+    status = {"allocatable": {"memory": memory}, "conditions": [{"type": "Ready", "status": ready}]}
+    return _object(NODE, name, labels={"kubevirt.io/schedulable": "true", **(labels or {})}, spec=spec, status=status)
+
+
+def pod(
+    name: str = "web",
+    namespace: str = "prod",
+    *,
+    node: str = "node01",
+    memory: str = "1Gi",
+    phase: str = "Running",
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    **spec: Any,
+) -> Json:
+    """A pod with one container that asks for this much memory."""
+    container = {"name": "compute", "resources": {"requests": {"memory": memory}}}
+    whole = {"nodeName": node, "containers": [container], **spec}
+    return _object(POD, name, namespace, labels=labels, annotations=annotations, spec=whole, status={"phase": phase})
+
+
+def launcher(vm: str = "db", namespace: str = "prod", *, suffix: str = "a", **of_pod: Any) -> Json:
+    """The virt-launcher pod of a VMI."""
+    labels, annotations = {"kubevirt.io": "virt-launcher"}, {"kubevirt.io/domain": vm}
+    return pod(f"virt-launcher-{vm}-{suffix}", namespace, labels=labels, annotations=annotations, **of_pod)
+
+
+def quota(
+    hard: Mapping[str, str], used: Mapping[str, str], *, name: str = "compute", namespace: str = "prod", **spec: Any
+) -> Json:
+    """A ResourceQuota and what is used of it."""
+    return _object(
+        RESOURCE_QUOTA, name, namespace, spec={"hard": dict(hard), **spec}, status={"hard": hard, "used": dict(used)}
+    )
+
+
+def network_attachment(name: str = "migration", namespace: str = "kubevirt") -> Json:
+    """A NetworkAttachmentDefinition."""
+    return _object(NETWORK_ATTACHMENT, name, namespace, spec={"config": "{}"})

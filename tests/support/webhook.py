@@ -20,6 +20,7 @@ from tests.support.process import Process, ProcessError, free_port, until
 
 ROOT = Path(__file__).parents[2]
 REGISTRATION = ROOT / "examples" / "webhook-configuration.yaml"
+EVICTION_GUARD = ROOT / "examples" / "eviction-guard.yaml"
 _MIGGUARD = Path(sys.executable).with_name("migguard")
 _GROUPS = ("system:serviceaccounts", "system:serviceaccounts:migguard")
 
@@ -116,14 +117,14 @@ class Webhook:
         except (urllib.error.URLError, OSError) as error:
             return 0, str(error)
 
-    def register(self) -> None:
+    def register(self, registration: Path = REGISTRATION) -> None:
         """Tell the API server about it and wait until the API server asks."""
         ca_bundle = next(self._state.rglob("ca.crt")).read_bytes()
         values = {
             "MIGGUARD_URL": f"https://{self._listen}",
             "MIGGUARD_CA_BUNDLE": base64.b64encode(ca_bundle).decode(),
         }
-        manifest = Template(REGISTRATION.read_text()).safe_substitute(values)
+        manifest = Template(registration.read_text()).safe_substitute(values)
         self._plane.kubectl.must("apply", "-f", "-", manifest=manifest)
         until(self._asked, seconds=30, what="the API server asks migguard")
 

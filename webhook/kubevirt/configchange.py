@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from webhook.kubevirt.hyperconverged import VERSIONS, Rendering, path_of, render
+from webhook.kubevirt.componentpatches import CUSTOMIZE, components, newly_changed
+from webhook.kubevirt.hyperconverged import VERSIONS, Rendering, path_of, release_of, render
 from webhook.kubevirt.migrationconfig import (
     KUBEVIRT_PATH,
     cluster_of,
     cluster_settings,
     kubevirt_settings,
     migration_policies,
-    sources,
 )
-from webhook.kubevirt.migrationfields import BY_NAME, DEFAULTS, FIELDS, MigrationField, Settings, fields_set
+from webhook.kubevirt.migrationfields import BY_NAME, DEFAULTS, MigrationField, Settings, fields_set
 from webhook.kubevirt.migrationpolicy import MigrationPolicy, overlay
-from webhook.kubevirt.patchannotation import ANNOTATION
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY
 from webhook.kubevirt.workload import is_about
-from webhook.model.facts import Fact, FactContext
-from webhook.model.objects import JSON, Object, annotations_of, mapping, value
+from webhook.model.facts import FactContext
+from webhook.model.objects import JSON, Object, mapping
 from webhook.model.request import AdmissionRequest, Operation
 
 
@@ -38,6 +37,8 @@ class ConfigChange:
     path: tuple[str, ...] = ()
     error: str = ""
     error_before: str = ""
+    components: tuple[str, ...] = ()
+    """The components of KubeVirt that customizeComponents changes then, in another way than before."""
     applies: bool = True
 
 
@@ -68,10 +69,13 @@ def _change(context: FactContext) -> ConfigChange:
 
 
 def _hyperconverged(context: FactContext, old: Object | None, new: Object | None) -> ConfigChange:
-    version, kubevirt = context.request.kind.version, cluster_of(context).kubevirt
+    version, cluster = context.request.kind.version, cluster_of(context)
     path = path_of(version)
-    rendered_before = render(old, kubevirt, version) if old is not None else None
-    rendered_after = render(new, kubevirt, version) if new is not None else None
+    # The new object's own status may be anything that its author wrote.
+    release = release_of(old or cluster.hyperconverged, cluster.kubevirt)
+    rendered_before, rendered_after = (
+        render(found, cluster.kubevirt, version, release=release) if found is not None else None for found in (old, new)
+    )
     before = _in_force(rendered_before, cluster_settings(context))
     return ConfigChange(
         before=before,
@@ -80,7 +84,12 @@ def _hyperconverged(context: FactContext, old: Object | None, new: Object | None
         path=path,
         error=_error(new, rendered_after, path, version),
         error_before=_error(old, rendered_before, path, version),
+        components=newly_changed(_components(rendered_before), _components(rendered_after)),
     )
+
+
+def _components(rendering: Rendering | None) -> Mapping[str, JSON]:
+    return {} if rendering is None else rendering.components
 
 
 def _in_force(rendering: Rendering | None, otherwise: Settings) -> Settings:
@@ -107,6 +116,7 @@ def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> C
         path=KUBEVIRT_PATH,
         error=_unreadable(new, KUBEVIRT_PATH, lambda field: field.in_cluster),
         error_before=_unreadable(old, KUBEVIRT_PATH, lambda field: field.in_cluster),
+        components=newly_changed(*(components([mapping(found, *CUSTOMIZE)]) for found in (old, new))),
     )
 
 
@@ -128,7 +138,7 @@ def _unreadable(written: Object | None, path: tuple[str, ...], allowed: Callable
     for name, item in found.items():
         field = BY_NAME.get(name)
         if field is not None and allowed(field) and item is not None and field.read(item) is None:
-            return f"{'.'.join(path)}.{name} is not {field.form}"
+            return f"{'.'.join(path)}.{name} is not {field.expected}"
     return ""
 
 
@@ -149,101 +159,3 @@ def _policy_of(request: AdmissionRequest, policy: Object | None) -> MigrationPol
     if policy is None:
         return None
     return replace(MigrationPolicy.read(policy), name=request.subject.name)
-
-
-def _pointer(path: tuple[str, ...]) -> str:
-    return "".join(f"/{step}" for step in path)
-
-
-def _missing(context: FactContext) -> list[str]:
-    path = change_of(context).path
-    _, new = objects_of(context.request)
-    above = [path[:depth] for depth in range(1, len(path) + 1)]
-    return [_pointer(step) for step in above if not isinstance(value(new, *step), Mapping)]
-
-
-def _changed(context: FactContext) -> list[str]:
-    change = change_of(context)
-    return [name for name in BY_NAME if change.before[name].value != change.after[name].value]
-
-
-def _error_before(context: FactContext) -> str:
-    """Return it where all that the configuration is made of is left alone: an old error is no licence to add to it."""
-    change = change_of(context)
-    was, becomes = (
-        (mapping(found, *change.path), annotations_of(found).get(ANNOTATION)) for found in objects_of(context.request)
-    )
-    return change.error_before if was == becomes else ""
-
-
-def _before(name: str) -> Callable[[FactContext], JSON]:
-    return lambda context: change_of(context).before[name].value
-
-
-def _after(name: str) -> Callable[[FactContext], JSON]:
-    return lambda context: change_of(context).after[name].value
-
-
-FACTS = (
-    Fact(
-        "config.applies",
-        "bool",
-        "The request writes a HyperConverged, a KubeVirt CR or a MigrationPolicy (not just its status).",
-        lambda context: change_of(context).applies,
-    ),
-    *(
-        Fact(
-            f"config.before.{field.name}",
-            field.cel_type,
-            f"{field.summary}. Before this write; on CREATE of a HyperConverged or KubeVirt CR the default.",
-            _before(field.name),
-        )
-        for field in FIELDS
-    ),
-    *(
-        Fact(
-            f"config.after.{field.name}",
-            field.cel_type,
-            f"{field.summary}. After this write; of a MigrationPolicy for the VMs that it applies to.",
-            _after(field.name),
-        )
-        for field in FIELDS
-    ),
-    Fact(
-        "config.sources",
-        "map(string)",
-        "What sets each field after this write.",
-        lambda context: sources(change_of(context).after),
-    ),
-    Fact(
-        "config.sets",
-        "list(string)",
-        "The fields that this object itself sets after this write, by annotation too.",
-        lambda context: list(change_of(context).sets),
-    ),
-    Fact("config.changed", "list(string)", "The fields whose value in force this write changes.", _changed),
-    Fact(
-        "config.path",
-        "string",
-        "JSON pointer of the map in this object that holds the migration configuration.",
-        lambda context: _pointer(change_of(context).path),
-    ),
-    Fact(
-        "config.missing",
-        "list(string)",
-        "JSON pointers of the maps on that path that are not there, outermost first: add them before a field.",
-        _missing,
-    ),
-    Fact(
-        "config.error",
-        "string",
-        "Why the result cannot be told, such as a malformed jsonpatch annotation; empty if it can.",
-        lambda context: change_of(context).error,
-    ),
-    Fact(
-        "config.errorBefore",
-        "string",
-        "The same of the object before this write, where the write leaves alone what the configuration is made of.",
-        _error_before,
-    ),
-)

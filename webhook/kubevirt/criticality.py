@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from webhook.kubevirt.resources import FINAL_PHASES, NAMESPACE, VM, VMI, label_pair
+from webhook.kubevirt.indexkeys import FINAL_PHASES, label_pair
+from webhook.kubevirt.resources import NAMESPACE, VM, VMI
 from webhook.model.facts import FactContext
 from webhook.model.objects import Object, ObjectRef, labels_of, mapping, name_of, namespace_of, text
 

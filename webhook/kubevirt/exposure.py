@@ -1,73 +1,45 @@
-"""Which running critical VMs a write makes worse off: that gain post-copy or workload disruption, or lose encryption.
+"""Which running VMs a write makes worse off: that gain post-copy or disruption, or lose encryption or protection.
 
-A VM that was exposed before the write does not count, so an unrelated update of an already unsafe cluster passes. The
-worlds before and after are two values of one type; a new road to exposure is a new way to make them differ.
+A VM that was exposed before the write does not count, so an unrelated update of an already unsafe cluster passes. What
+a migration that was already handed off does is settled; its VM still counts, for its next migration.
 
 Cost: one step for each critical VM, and one policy match for each set of labels that differs in what policies look at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from webhook.kubevirt.configchange import change_of, objects_of, policies_before_and_after
-from webhook.kubevirt.criticality import Flag, critical_reason, critical_vmis, is_running
-from webhook.kubevirt.migrationconfig import (
-    NODE_NAME_LABEL,
-    TARGET_NODE_LABEL,
-    at_handoff,
-    cluster_settings,
-    handoff_labels,
-    migration_policies,
-    namespace_labels,
-)
+from webhook.kubevirt.criticalflag import flag_change
+from webhook.kubevirt.indexkeys import ANY
 from webhook.kubevirt.migrationfields import DISABLE_TLS, DISRUPTION, POST_COPY, Settings
-from webhook.kubevirt.migrationpolicy import MigrationPolicy
-from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY, NAMESPACE, VMI
-from webhook.kubevirt.workload import is_about, vmi_of
+from webhook.kubevirt.migrations import WAITING_PHASES, phase_of
+from webhook.kubevirt.resources import VMI, VMIM
+from webhook.kubevirt.worlds import Judge, World, Write, world_now, write_of
 from webhook.model.facts import Fact, FactContext
-from webhook.model.objects import JSON, Object, labels_of, name_of, namespace_of
+from webhook.model.objects import JSON, Object, name_of, namespace_of, text
 
 FIRST = 10
 """Names that are listed; the counts are of all."""
 
 _KINDS = {"postCopy": POST_COPY, "disruption": DISRUPTION, "tls": DISABLE_TLS}
-"""What a VM can be exposed to, and the field that is true then."""
-
-NODE_LABELS = (NODE_NAME_LABEL, TARGET_NODE_LABEL)
-"""The VMs of today will be on other nodes when they migrate some day."""
+"""What a critical VM can be exposed to, and the field that is true then."""
+_COPYING = "volumeMigrations"
+_GAINED = {**_KINDS, _COPYING: POST_COPY}
 
 _CHECK_EVERY = 256
 """VMs between two looks at the clock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """All that decides the migration configuration of VMIs, at one moment."""
-
-    settings: Settings
-    policies: Sequence[MigrationPolicy]
-    vmi_labels: Mapping[str, str] | None = None
-    """Labels of the one VMI that is judged, where they are not those of the cached one."""
-    namespace_labels: Mapping[str, str] | None = None
-    """Labels of the one namespace that is judged, where they are not those of the cached one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
-    """What a write changes: two worlds, and the critical running VMIs it may matter to."""
-
-    before: World
-    after: World
-    vmis: Sequence[Object]
-
-
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """By kind of exposure: the VMIs that gain it, ``NAMESPACE/NAME``, each with what switches it on; in order."""
+    """What a write does to the running VMs that it makes worse off, ``NAMESPACE/NAME``, each in order."""
 
     gained: Mapping[str, Mapping[str, str]]
+    """By kind of exposure, for each VM that gains it: what switches it on."""
+    unprotected: Mapping[str, str]
+    """For each critical VM that a MigrationPolicy protected and none does now: the one that did."""
 
     def first(self, kind: str) -> list[str]:
         """The first names."""
@@ -78,132 +50,96 @@ class Exposure:
         return len(self.gained[kind])
 
 
-@dataclass(slots=True)
-class _Judge:
-    """Resolves the migration configuration of many VMIs in one world, once for each relevant set of labels."""
-
-    context: FactContext
-    world: World
-    _relevant: frozenset[str] = frozenset()
-    _known: dict[tuple[str, frozenset[tuple[str, str]]], Settings] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._relevant = frozenset(key for policy in self.world.policies for key in policy.vmi_labels)
-
-    def settings_of(self, vmi: Object) -> Settings:
-        labels = handoff_labels(vmi, self.world.vmi_labels)
-        namespace = namespace_of(vmi)
-        key = (namespace, frozenset((name, labels[name]) for name in labels.keys() & self._relevant))
-        if key not in self._known:
-            self._known[key] = self._resolve(labels, namespace)
-        return self._known[key]
-
-    def _resolve(self, labels: Mapping[str, str], namespace: str) -> Settings:
-        around = self.world.namespace_labels
-        if around is None:
-            around = namespace_labels(self.context, namespace)
-        found = at_handoff(self.world.settings, self.world.policies, labels, around, unknown=NODE_LABELS)
-        return found.settings
-
-
 def exposure_of(context: FactContext) -> Exposure:
-    """Return which critical VMs this write makes worse off. Raises FactUnavailable when the time is up."""
+    """Return which VMs this write makes worse off. Raises FactUnavailable when the time is up."""
     return context.once("exposure", _exposure)
 
 
 def _exposure(context: FactContext) -> Exposure:
-    gained: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS}
-    write = _write(context)
+    write = write_of(context)
+    gained: dict[str, dict[str, str]] = {kind: {} for kind in _GAINED}
     if write is None:
-        return Exposure(gained)
-    before, after = _Judge(context, write.before), _Judge(context, write.after)
-    for number, vmi in enumerate(write.vmis):
-        if number % _CHECK_EVERY == 0:
-            context.deadline.check("it was known which critical VMs the write exposes")
+        return Exposure(gained, {})
+    before, after = Judge(context, write.before), Judge(context, write.after)
+    for vmi in _in_time(context, write.critical):
         was, becomes = before.settings_of(vmi), after.settings_of(vmi)
         for kind, name in _KINDS.items():
-            if becomes[name].value is True and was[name].value is not True:
-                gained[kind][f"{namespace_of(vmi)}/{name_of(vmi)}"] = becomes[name].source
-    return Exposure({kind: dict(sorted(found.items())) for kind, found in gained.items()})
+            if _gains(name, was, becomes):
+                gained[kind][_name(vmi)] = becomes[name].source
+    for vmi in _in_time(context, write.copying):
+        was, becomes = before.settings_of(vmi), after.settings_of(vmi)
+        if _gains(POST_COPY, was, becomes):
+            gained[_COPYING][_name(vmi)] = becomes[POST_COPY].source
+    ordered = {kind: dict(sorted(found.items())) for kind, found in gained.items()}
+    return Exposure(ordered, _unprotected(context, write, ordered["postCopy"]) if write.moves_policies else {})
 
 
-def _write(context: FactContext) -> Write | None:
-    request = context.request
-    if request.subresource:
-        return None
-    for watched, describe in (
-        (HYPERCONVERGED, _cluster_write),
-        (KUBEVIRT, _cluster_write),
-        (MIGRATION_POLICY, _policy_write),
-        (VMI, _vmi_write),
-        (NAMESPACE, _namespace_write),
-    ):
-        if is_about(request, watched):
-            return describe(context)
-    return None
+def _unprotected(context: FactContext, write: Write, exposed: Container[str]) -> dict[str, str]:
+    """Return whom a MigrationPolicy spared before and none spares after, apart from those exposed to post-copy now."""
+    before, after = (Judge(context, world.with_all_allowed()) for world in (write.before, write.after))
+    found = {}
+    for vmi in _in_time(context, write.critical):
+        was, becomes = before.settings_of(vmi), after.settings_of(vmi)
+        lost = [name for name in (POST_COPY, DISRUPTION) if _gains(name, was, becomes)]
+        if lost and _name(vmi) not in exposed:
+            found[_name(vmi)] = was[lost[0]].source
+    return dict(sorted(found.items()))
 
 
-def _cluster_write(context: FactContext) -> Write | None:
-    change, policies = change_of(context), migration_policies(context)
-    if all(change.before[name].value == change.after[name].value for name in _KINDS.values()):
-        return None
-    return Write(
-        before=World(settings=change.before, policies=policies),
-        after=World(settings=change.after, policies=policies),
-        vmis=critical_vmis(context),
+def _gains(name: str, was: Settings, becomes: Settings) -> bool:
+    return becomes[name].value is True and was[name].value is not True
+
+
+def _in_time(context: FactContext, vmis: Iterable[Object]) -> Iterator[Object]:
+    for number, vmi in enumerate(vmis):
+        if number % _CHECK_EVERY == 0:
+            context.deadline.check("it was known which critical VMs the write exposes")
+        yield vmi
+
+
+def _name(vmi: Object) -> str:
+    return f"{namespace_of(vmi)}/{name_of(vmi)}"
+
+
+def _waiting(context: FactContext) -> frozenset[str]:
+    """The VMIs, ``NAMESPACE/NAME``, with a migration that is not handed off yet: it will use what is in force then."""
+    return context.once(
+        "waiting",
+        lambda context: frozenset(
+            f"{namespace_of(vmim)}/{text(vmim, 'spec', 'vmiName')}"
+            for vmim in context.view.select(VMIM, "inFlight", ANY)
+            if phase_of(vmim) in WAITING_PHASES
+        ),
     )
 
 
-def _policy_write(context: FactContext) -> Write | None:
-    before, after = policies_before_and_after(context)
-    if before == after:
-        return None
-    settings = cluster_settings(context)
-    return Write(
-        before=World(settings=settings, policies=before),
-        after=World(settings=settings, policies=after),
-        vmis=critical_vmis(context),
-    )
+def _pending(context: FactContext) -> list[str]:
+    exposed = exposure_of(context).gained["postCopy"]
+    return [name for name in exposed if name in _waiting(context)] if exposed else []
 
 
-def _labels_before_and_after(context: FactContext) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
-    """The labels of the object; None unless an UPDATE changes them."""
-    old, new = objects_of(context.request)
-    if old is None or new is None or labels_of(old) == labels_of(new):
-        return None
-    return labels_of(old), labels_of(new)
+def _pending_gain(context: FactContext) -> list[str]:
+    """VMs that become critical while a migration waits that may use post-copy: nothing of theirs gets worse by it."""
+    found, judge = [], None
+    for name in flag_change(context).gaining:
+        if name not in _waiting(context):
+            continue
+        judge = judge or Judge(context, _world_after(context))
+        vmi = context.view.get(VMI, *name.split("/", 1))
+        if vmi is not None and judge.settings_of(vmi)[POST_COPY].value is True:
+            found.append(name)
+    return found
 
 
-def _vmi_write(context: FactContext) -> Write | None:
-    labels, vmi = _labels_before_and_after(context), vmi_of(context)
-    if labels is None or vmi is None or not is_running(vmi):
-        return None
-    flag = Flag.of(context)
-    if not critical_reason(context, vmi) and not any(flag.is_on(found) for found in labels):
-        return None
-    settings, policies = cluster_settings(context), migration_policies(context)
-    before, after = (World(settings=settings, policies=policies, vmi_labels=found) for found in labels)
-    return Write(before=before, after=after, vmis=[vmi])
-
-
-def _namespace_write(context: FactContext) -> Write | None:
-    labels = _labels_before_and_after(context)
-    if labels is None:
-        return None
-    name, flag = context.request.name, Flag.of(context)
-    if any(flag.is_on(found) for found in labels):
-        vmis = [vmi for vmi in context.view.select(VMI, "namespace", name) if is_running(vmi)]
-    else:
-        vmis = [vmi for vmi in critical_vmis(context) if namespace_of(vmi) == name]
-    settings, policies = cluster_settings(context), migration_policies(context)
-    before, after = (World(settings=settings, policies=policies, namespace_labels=found) for found in labels)
-    return Write(before=before, after=after, vmis=vmis)
+def _world_after(context: FactContext) -> World:
+    write = write_of(context)
+    return write.after if write else world_now(context)
 
 
 def _sources(context: FactContext) -> dict[str, str]:
     exposure = exposure_of(context)
     found: dict[str, str] = {}
-    for kind in _KINDS:
+    for kind in _GAINED:
         for name in exposure.first(kind):
             found.setdefault(name, exposure.gained[kind][name])
     return found
@@ -217,10 +153,11 @@ def _count(kind: str) -> Callable[[FactContext], JSON]:
     return lambda context: exposure_of(context).count(kind)
 
 
-_GAINS = {
-    "postCopy": "may switch to post-copy",
-    "disruption": "may be paused or switched to post-copy",
-    "tls": "are migrated unencrypted",
+_WORDS = {
+    "postCopy": "Running critical VMs that may switch to post-copy",
+    "disruption": "Running critical VMs that may be paused or switched to post-copy",
+    "tls": "Running critical VMs that are migrated unencrypted",
+    _COPYING: "Running VMs, critical or not, whose volumes are being migrated and that may switch to post-copy",
 }
 
 FACTS = (
@@ -228,24 +165,55 @@ FACTS = (
         Fact(
             f"exposure.{kind}",
             "list(string)",
-            f"Running critical VMs that {gain} after this write and not before: the first {FIRST}, as NAMESPACE/NAME.",
+            f"{words} after this write and not before: the first {FIRST}, as NAMESPACE/NAME.",
             _first(kind),
         )
-        for kind, gain in _GAINS.items()
+        for kind, words in _WORDS.items()
     ),
     *(
-        Fact(
-            f"exposure.{kind}Count",
-            "int",
-            f"How many running critical VMs {gain} after this write and not before.",
-            _count(kind),
-        )
-        for kind, gain in _GAINS.items()
+        Fact(f"exposure.{kind}Count", "int", f"{words} after this write and not before: how many.", _count(kind))
+        for kind, words in _WORDS.items()
     ),
     Fact(
         "exposure.sources",
         "map(string)",
         "For each VM listed, by NAMESPACE/NAME: what switches it on.",
         _sources,
+    ),
+    Fact(
+        "exposure.pending",
+        "list(string)",
+        "Those VMs that gain post-copy while a migration of theirs waits, which would use it: every phase before "
+        f"PreparingTarget, where the configuration is settled. The first {FIRST}.",
+        lambda context: _pending(context)[:FIRST],
+    ),
+    Fact("exposure.pendingCount", "int", "How many there are.", lambda context: len(_pending(context))),
+    Fact(
+        "exposure.pendingGain",
+        "list(string)",
+        "VMs that this write flags critical while a migration of theirs waits that may switch to post-copy: the first "
+        f"{FIRST}, as NAMESPACE/NAME.",
+        lambda context: _pending_gain(context)[:FIRST],
+    ),
+    Fact("exposure.pendingGainCount", "int", "How many there are.", lambda context: len(_pending_gain(context))),
+    Fact(
+        "exposure.unprotected",
+        "list(string)",
+        "Running critical VMs for which a MigrationPolicy ruled out post-copy or workload disruption before this write "
+        "and none does after it (deleted, narrowed, outranked, out of reach), where the cluster's settings still rule "
+        f"out post-copy: the first {FIRST}, as NAMESPACE/NAME. On the day those settings change, they are exposed.",
+        lambda context: list(exposure_of(context).unprotected)[:FIRST],
+    ),
+    Fact(
+        "exposure.unprotectedCount",
+        "int",
+        "How many there are.",
+        lambda context: len(exposure_of(context).unprotected),
+    ),
+    Fact(
+        "exposure.protectors",
+        "map(string)",
+        "For each VM of exposure.unprotected, by NAMESPACE/NAME: the MigrationPolicy that protected it.",
+        lambda context: dict(list(exposure_of(context).unprotected.items())[:FIRST]),
     ),
 )

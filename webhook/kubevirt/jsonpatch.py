@@ -1,10 +1,12 @@
 """JSON Patch (RFC 6902) in the dialect that HyperConverged's annotation is read in.
 
 Differences from the RFC: array indexes may be negative and count from the end, a ``test`` for null also holds where
-there is nothing, and an empty or null patch does nothing. Stricter than Go in two respects: an object that has a key
-twice is refused, because Go would merge the two values; and so is a copy of something very large.
+there is nothing, and an empty or null patch does nothing. What stands before the first slash of a pointer is not
+looked at; a last step that is empty reads as null. Stricter than Go in two respects: an object that has a key twice is
+refused, because Go would merge the two values; and so is a copy of something very large.
 
-Source: ``github.com/evanphx/json-patch/v5`` ``patch.go``, used by HyperConverged ``controllers/operands/operand.go``.
+Source: ``github.com/evanphx/json-patch/v5`` v5.9.11 ``patch.go`` (``findObject``, ``partialDoc.get``), used by
+HyperConverged ``controllers/operands/operand.go``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class PatchStep:
     kind: str
     path: Pointer
     source: Pointer = ()
-    """``from`` of a move or copy."""
+    """``from`` of a move or copy; empty is the whole document."""
     value: JSON = None
 
     def __str__(self) -> str:
@@ -74,14 +76,23 @@ def _step(operation: JSON, number: int) -> PatchStep:
         raise PatchError(f"operation {number} is none of add, remove, replace, move, copy and test")
     if kind in _WITH_VALUE and "value" not in operation:
         raise PatchError(f"operation {number} has no value")
-    source = _pointer(operation, "from", number) if kind in _WITH_SOURCE else ()
-    return PatchStep(kind, _pointer(operation, "path", number), source, operation.get("value"))
+    path = _text(operation, "path", number)
+    if not path.startswith("/"):
+        raise PatchError(f"operation {number} has no path that begins with /")
+    source = _text(operation, "from", number) if kind in _WITH_SOURCE else ""
+    if source and "/" not in source:
+        raise PatchError(f"operation {number} has a from without /")
+    return PatchStep(kind, _pointer(path), _pointer(source), operation.get("value"))
 
 
-def _pointer(operation: Mapping[str, Any], key: str, number: int) -> Pointer:
+def _text(operation: Mapping[str, Any], key: str, number: int) -> str:
     written = operation.get(key)
-    if not isinstance(written, str) or not written.startswith("/"):
-        raise PatchError(f"operation {number} has no {key} that begins with /")
+    if not isinstance(written, str):
+        raise PatchError(f"operation {number} has no {key}")
+    return written
+
+
+def _pointer(written: str) -> Pointer:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in written.split("/")[1:])
 
 
@@ -129,9 +140,13 @@ def _parent(document: JSON, path: Pointer) -> dict[str, JSON] | list[JSON]:
 
 
 def _get(document: JSON, path: Pointer) -> JSON:
+    """Return what is at a path; an empty step stands for the container, which nothing is known of: it reads as null."""
+    if path and path[-1] == "":
+        _parent(document, path)
+        return None
     node = document
     for step in path:
-        if isinstance(node, dict) and step in node:
+        if isinstance(node, dict) and step in node and step:
             node = node[step]
         elif isinstance(node, list):
             node = node[_index(step, len(node), path)]
@@ -165,16 +180,20 @@ def _add(document: JSON, path: Pointer, item: JSON) -> None:
 
 
 def _remove(document: JSON, path: Pointer) -> None:
+    if not path:
+        raise PatchError("the whole document cannot be moved")
     parent, key = _parent(document, path), path[-1]
-    _get(document, path)
-    if isinstance(parent, dict):
+    if isinstance(parent, list):
+        del parent[_index(key, len(parent), path)]
+    elif key in parent:
         del parent[key]
     else:
-        del parent[_index(key, len(parent), path)]
+        raise _missing(path)
 
 
 def _test(document: JSON, step: PatchStep) -> None:
     parent, key = _parent(document, step.path), step.path[-1]
-    found = parent.get(key) if isinstance(parent, dict) else _get(document, step.path)
+    absent = isinstance(parent, dict) and key not in parent
+    found = None if absent else _get(document, step.path)
     if not same(found, step.value):
         raise PatchError(f"the value at /{'/'.join(step.path)} is another than the one it tests for")

@@ -1,7 +1,7 @@
 """The migration configuration in force: for the cluster and for one VMI, each value with what set it.
 
 Later wins: KubeVirt's default, the KubeVirt CR (under HyperConverged rendered from that and its annotation), the one
-MigrationPolicy that matches best.
+MigrationPolicy that matches best, what was frozen when the migration was handed over.
 
 Source: KubeVirt ``pkg/virt-config/virt-config.go`` (``GetMigrationConfiguration``),
 ``pkg/virt-controller/watch/migration/migration.go`` (``resolveMigrationConfig``).
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from webhook.kubevirt.handoff import decentralized, frozen_settings, mode, running_state
 from webhook.kubevirt.hyperconverged import Rendering, render
 from webhook.kubevirt.migrationfields import (
     DANGERS,
@@ -99,7 +100,7 @@ def kubevirt_settings(kubevirt: Object, hyperconverged: Object | None) -> Settin
     explicit = False
     for field, found in fields_set(mapping(kubevirt, *KUBEVIRT_PATH)):
         source = f"{reference} {'.'.join(KUBEVIRT_PATH)}.{field.name}"
-        if rendering is not None and field.name in rendering.sets and rendering.settings[field.name].value == found:
+        if rendering is not None and field.name in rendering.writes and rendering.settings[field.name].value == found:
             source = rendering.settings[field.name].source
         settings[field.name] = Setting(found, source)
         explicit = explicit or field.name == DISRUPTION
@@ -123,12 +124,13 @@ def migration_policies(context: FactContext) -> Sequence[MigrationPolicy]:
 def handoff_labels(vmi: Object, labels: Mapping[str, str] | None = None) -> Mapping[str, str]:
     """Return the labels that MigrationPolicies are matched against when virt-controller hands the migration over.
 
-    Every VMI carries its node's name then, so KubeVirt's oddity about VMIs without any label never shows. The target
-    node is another one by then than what a label of an earlier migration says.
+    Every VMI carries its node's name then, but for one that receives a VM from elsewhere, and its target's, so
+    KubeVirt's oddity about VMIs without any label never shows. The target node is another one by then than what a label
+    of an earlier migration says.
     """
     carried = labels_of(vmi) if labels is None else labels
-    known = {key: item for key, item in carried.items() if key != TARGET_NODE_LABEL}
-    return {NODE_NAME_LABEL: text(vmi, "status", "nodeName"), **known}
+    node = text(vmi, "status", "nodeName")
+    return {**({NODE_NAME_LABEL: node} if node else {}), **carried, TARGET_NODE_LABEL: NO_NODE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class InForce:
     settings: Settings
     policy: str
     """The MigrationPolicy that applies; empty if none does."""
+    frozen: bool = False
+    """It was laid down when the migration was handed over."""
 
 
 def at_handoff(
@@ -174,12 +178,19 @@ def namespace_labels(context: FactContext, namespace: str) -> Mapping[str, str]:
 
 
 def in_force(context: FactContext) -> InForce:
-    """Return the migration configuration of the VMI that the request is about; without a VMI the cluster's."""
+    """Return the migration configuration of the VMI that the request is about; without a VMI the cluster's.
+
+    Of a migration that was handed over without one, as a release in the middle of an upgrade may do, it is the
+    cluster's, whatever MigrationPolicies say.
+    """
 
     def resolve(context: FactContext) -> InForce:
-        vmi, cluster = vmi_of(context), cluster_settings(context)
+        vmi, cluster, state = vmi_of(context), cluster_settings(context), running_state(context)
         if vmi is None:
             return InForce(cluster, "")
+        if state:
+            frozen = frozen_settings(state, cluster)
+            return InForce(frozen or cluster, text(state, "migrationPolicyName"), frozen=frozen is not None)
         around = namespace_labels(context, namespace_of(vmi))
         return at_handoff(cluster, migration_policies(context), handoff_labels(vmi), around)
 
@@ -214,8 +225,28 @@ FACTS = (
     Fact(
         "migration.sources",
         "map(string)",
-        "What set each field: KubeVirt default, a field of HyperConverged or the KubeVirt CR, an annotation, a "
-        "MigrationPolicy.",
+        "What set each field: KubeVirt default, HyperConverged default, a field of HyperConverged or the KubeVirt CR, "
+        "an annotation, a MigrationPolicy; of a running migration, frozen at hand-off.",
         lambda context: sources(in_force(context).settings),
+    ),
+    Fact(
+        "migration.frozen",
+        "bool",
+        "The migration runs, and these settings were laid down for it at hand-off: a change of configuration no longer "
+        "reaches it, but for disableTLS and the network.",
+        lambda context: in_force(context).frozen,
+    ),
+    Fact(
+        "migration.mode",
+        "string",
+        "How far the running migration is: PreCopy, PostCopy or Paused; empty if none runs or nothing was copied yet.",
+        mode,
+    ),
+    Fact(
+        "migration.decentralized",
+        "bool",
+        "The migration leads to or from elsewhere (spec.sendTo or spec.receive), or the VMI was made to receive a VM. "
+        "Its settings are laid down where the VM is received.",
+        decentralized,
     ),
 )

@@ -1,7 +1,8 @@
 """The fields of KubeVirt's migration configuration: type, default, and in which objects they may be set.
 
 Source: KubeVirt ``staging/src/kubevirt.io/api/core/v1/types.go`` (MigrationConfiguration),
-``staging/src/kubevirt.io/api/migrations/v1alpha1/types.go``, ``pkg/virt-config/configuration.go`` (defaults);
+``staging/src/kubevirt.io/api/migrations/v1alpha1/types.go``, ``pkg/virt-config/configuration.go`` (defaults),
+``pkg/virt-handler/migration-source.go`` (``migrateVMI``: what is read from the copy made at hand-off);
 HyperConverged ``api/v1/hyperconverged_types.go`` (LiveMigrationConfigurations).
 """
 
@@ -36,6 +37,11 @@ class MigrationField:
     default: JSON
     """What KubeVirt does where nothing sets it."""
     summary: str
+    least: int = -MAX_INT64
+    most: int = MAX_INT64
+    """The range of the Go type that a number is decoded into; within it KubeVirt checks next to nothing."""
+    at_handoff: bool = False
+    """What counts for a migration that runs is the copy that its VMI was given at hand-off; all else is read live."""
     in_cluster: bool = True
     """In the KubeVirt CR."""
     in_hyperconverged: bool = False
@@ -55,14 +61,20 @@ class MigrationField:
             case Form.OPTIONS:
                 return "map(dyn)"
 
+    @property
+    def expected(self) -> str:
+        """What a value must be, for messages."""
+        limited = (self.least, self.most) != (-MAX_INT64, MAX_INT64)
+        return f"{self.form} from {self.least} to {self.most}" if limited else self.form
+
     def read(self, written: JSON) -> JSON:
         """Return what a written value means, quantities in bytes; None for null and for what is not of its form."""
         match self.form:
             case Form.BOOLEAN:
                 return written if isinstance(written, bool) else None
             case Form.INTEGER:
-                whole = isinstance(written, int) and not isinstance(written, bool) and abs(written) <= MAX_INT64
-                return written if whole else None
+                whole = isinstance(written, int) and not isinstance(written, bool)
+                return written if whole and self.least <= written <= self.most else None
             case Form.QUANTITY:
                 return parse_bytes(written)
             case Form.TEXT:
@@ -70,6 +82,8 @@ class MigrationField:
             case Form.OPTIONS:
                 return dict(written) if isinstance(written, Mapping) else None
 
+
+_MAX_UINT32 = 2**32 - 1
 
 POST_COPY = "allowPostCopy"
 DISRUPTION = "allowWorkloadDisruption"
@@ -83,6 +97,8 @@ FIELDS = (
         form=Form.INTEGER,
         default=5,
         summary="Migrations that run at once in the cluster",
+        least=0,
+        most=_MAX_UINT32,
         in_hyperconverged=True,
     ),
     MigrationField(
@@ -90,6 +106,8 @@ FIELDS = (
         form=Form.INTEGER,
         default=2,
         summary="Migrations that leave one node at once",
+        least=0,
+        most=_MAX_UINT32,
         in_hyperconverged=True,
     ),
     MigrationField(
@@ -97,6 +115,7 @@ FIELDS = (
         form=Form.QUANTITY,
         default=0,
         summary="Bytes per second that one migration may use; 0 is unlimited",
+        at_handoff=True,
         in_hyperconverged=True,
         in_policy=True,
     ),
@@ -105,6 +124,7 @@ FIELDS = (
         form=Form.INTEGER,
         default=150,
         summary="Seconds per GiB of guest before a migration is given up, or post-copy or a pause may follow",
+        at_handoff=True,
         in_hyperconverged=True,
         in_policy=True,
     ),
@@ -113,6 +133,7 @@ FIELDS = (
         form=Form.INTEGER,
         default=150,
         summary="Seconds without progress after which a migration is given up",
+        at_handoff=True,
         in_hyperconverged=True,
     ),
     MigrationField(
@@ -120,6 +141,7 @@ FIELDS = (
         form=Form.BOOLEAN,
         default=False,
         summary="The guest may be slowed down so that the migration ends",
+        at_handoff=True,
         in_hyperconverged=True,
         in_policy=True,
     ),
@@ -128,6 +150,7 @@ FIELDS = (
         form=Form.BOOLEAN,
         default=False,
         summary="The migration may switch to post-copy; a network failure then kills the VM",
+        at_handoff=True,
         in_hyperconverged=True,
         in_policy=True,
     ),
@@ -136,6 +159,7 @@ FIELDS = (
         form=Form.BOOLEAN,
         default=False,
         summary="The guest may be paused or switched to post-copy when time is up; follows allowPostCopy where unset",
+        at_handoff=True,
         in_hyperconverged=True,
         in_policy=True,
     ),
@@ -157,6 +181,7 @@ FIELDS = (
         form=Form.BOOLEAN,
         default=False,
         summary="The safety checks of libvirt are overridden",
+        at_handoff=True,
     ),
     MigrationField(
         name="nodeDrainTaintKey",
@@ -181,6 +206,8 @@ FIELDS = (
         form=Form.INTEGER,
         default=900,
         summary="Milliseconds that the guest may stand still at the switch",
+        least=0,
+        at_handoff=True,
         in_policy=True,
     ),
     MigrationField(
@@ -188,6 +215,7 @@ FIELDS = (
         form=Form.OPTIONS,
         default={},
         summary="Experimental options of KubeVirt 1.9: stallDetector, downtimeTuning, compression",
+        at_handoff=True,
         in_cluster=False,
         in_policy=True,
     ),

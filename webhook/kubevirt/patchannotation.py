@@ -4,20 +4,24 @@ HCO does not replace the KubeVirt CR by the patched document. It decodes that *i
 that changes what a patch means: ``remove`` takes nothing away, ``replace`` of a parent merges, keys match
 whatever their case, and only an explicit null clears a field.
 
-What surrounds the migration configuration is known from the cached KubeVirt CR only, which is older than HCO's own
-rendering: the same write may change it. So an operation that fails there and cannot reach the migration configuration
-is left out instead of failing the patch (if it truly fails, HCO itself refuses the object), and one that brings a value
-from there into the migration configuration is not judged: nobody needs it, and it could bring anything.
+Two parts of the KubeVirt CR are judged: the migration configuration and customizeComponents. What surrounds them is
+known from the cached KubeVirt CR only, which is older than HCO's own rendering: the same write may change it. So an
+operation that fails there and cannot reach either part is left out instead of failing the patch (if it truly fails,
+HCO itself refuses the object), and one that brings a value from there into them is not judged: nobody needs it, and it
+could bring anything.
 
-Source: HyperConverged ``controllers/operands/operand.go`` (``applyAnnotationPatch``); Go ``encoding/json`` (field names
-match by simple case folding; of several the last one wins).
+Source: HyperConverged ``controllers/operands/operand.go`` (``applyAnnotationPatch``),
+``controllers/handlers/kubevirt.go`` (``NewKubeVirt``, which renders no customizeComponents).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from webhook.kubevirt.componentpatches import CUSTOMIZE, components
+from webhook.kubevirt.godecode import fold, members
 from webhook.kubevirt.jsonpatch import PatchError, PatchStep, Pointer, apply_step, read_patch
 from webhook.kubevirt.migrationfields import FIELDS, Form, MigrationField
 from webhook.model.objects import JSON
@@ -26,17 +30,26 @@ ANNOTATION = "kubevirt.kubevirt.io/jsonpatch"
 MAP: Pointer = ("spec", "configuration", "migrations")
 """Where the migration configuration stands in the KubeVirt CR."""
 
+_JUDGED = (MAP, CUSTOMIZE)
+"""The parts of the KubeVirt CR whose content is followed through the patch."""
+
+_NAMES = {MAP[-1]: "the migration configuration", CUSTOMIZE[-1]: CUSTOMIZE[-1]}
+
 MAX_STEPS = 200
 """Operations in one annotation; bounds the work that it can cause."""
 
-_MAX_UINT32 = 2**32 - 1
-_UINT32 = frozenset({"parallelMigrationsPerCluster", "parallelOutboundMigrationsPerNode"})
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """What HCO ends up with in the parts of the KubeVirt CR that are judged."""
+
+    migrations: Mapping[str, JSON]
+    components: Mapping[str, JSON]
+    """What customizeComponents changes, by component."""
 
 
-def patched_migrations(
-    written: str, rendered: Mapping[str, JSON], surroundings: Mapping[str, JSON]
-) -> Mapping[str, JSON]:
-    """Return the migration configuration that HCO ends up with.
+def patched(written: str, rendered: Mapping[str, JSON], surroundings: Mapping[str, JSON]) -> Patched:
+    """Return what HCO ends up with.
 
     Args:
         written: The annotation's text.
@@ -67,14 +80,15 @@ def _check(steps: tuple[PatchStep, ...]) -> None:
 
 
 def _check_sources(steps: tuple[PatchStep, ...]) -> None:
-    """Refuse a copy or move into the migration configuration whose value may come from outside of it."""
+    """Refuse a copy or move into what is judged whose value may come from outside of it."""
     unknown = False
     for step in steps:
         if step.kind not in {"copy", "move"}:
             continue
-        outside = step.source[: len(MAP)] != MAP
+        outside = all(step.source[: len(part)] != part for part in _JUDGED)
         if _reaches(step.path) and (outside or unknown):
-            raise PatchError(f"{step} takes its value from outside of the migration configuration, which is not judged")
+            part = next(part for part in _JUDGED if _touches(step.path, part))[-1]
+            raise PatchError(f"{step} takes its value from outside of {_NAMES[part]}, which is not judged")
         unknown = unknown or outside
 
 
@@ -85,6 +99,7 @@ def _document(rendered: Mapping[str, JSON], surroundings: Mapping[str, JSON]) ->
     configuration = spec.get("configuration")
     spec["configuration"] = configuration = configuration if isinstance(configuration, dict) else {}
     configuration["migrations"] = dict(rendered)
+    spec[CUSTOMIZE[-1]] = {}
     return document
 
 
@@ -97,32 +112,31 @@ def _apply(document: dict[str, JSON], step: PatchStep) -> None:
 
 
 def _reaches(path: Pointer) -> bool:
-    """Say whether the path is that of the migration configuration, of what is around it, or of something in it."""
-    return bool(path) and all(_fold(step) == wanted for step, wanted in zip(path, MAP, strict=False))
+    return any(_touches(path, part) for part in _JUDGED)
 
 
-def _fold(key: str) -> str:
-    """Fold case as Go does: one character for one."""
-    return "".join(folded if len(folded := character.casefold()) == 1 else character for character in key)
+def _touches(path: Pointer, part: Pointer) -> bool:
+    """Say whether the path is that of this part, of what is around it, or of something in it, whatever the case."""
+    return bool(path) and all(fold(step) == fold(wanted) for step, wanted in zip(path, part, strict=False))
 
 
-_BY_FOLDED_NAME = {_fold(field.name): field for field in FIELDS if field.in_cluster}
+_BY_FOLDED_NAME = {fold(field.name): field for field in FIELDS if field.in_cluster}
 
 
-def _decoded(document: Mapping[str, JSON], rendered: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    result = dict(rendered)
-    for spec in _structs(document, "spec"):
+def _decoded(document: Mapping[str, JSON], rendered: Mapping[str, JSON]) -> Patched:
+    migrations = dict(rendered)
+    specs = list(_structs(document, "spec"))
+    for spec in specs:
         for configuration in _structs(spec, "configuration"):
-            for key, node in configuration.items():
-                if _fold(key) == "migrations":
-                    _decode_map(node, result)
-    return result
+            for _, node in members(configuration, "migrations"):
+                _decode_map(node, migrations)
+    return Patched(migrations, components(found for spec in specs for found in _structs(spec, CUSTOMIZE[-1])))
 
 
 def _structs(node: Mapping[str, JSON], name: str) -> Iterator[Mapping[str, JSON]]:
     """Yield what is decoded into the struct of this name, in order; null leaves a struct as it is."""
-    for key, item in node.items():
-        if _fold(key) != name or item is None:
+    for key, item in members(node, name):
+        if item is None:
             continue
         if not isinstance(item, Mapping):
             raise PatchError(f"{key} is not a map afterwards")
@@ -134,7 +148,7 @@ def _decode_map(node: JSON, result: dict[str, JSON]) -> None:
         result.clear()
     elif isinstance(node, Mapping):
         for key, item in node.items():
-            field = _BY_FOLDED_NAME.get(_fold(key))
+            field = _BY_FOLDED_NAME.get(fold(key))
             if field is not None:
                 _decode_field(field, item, result)
     else:
@@ -145,13 +159,8 @@ def _decode_field(field: MigrationField, item: JSON, result: dict[str, JSON]) ->
     if item is None:
         result.pop(field.name, None)
         return
-    if field.read(item) is None or not _in_range(field, item):
-        raise PatchError(f"{field.name} is not {field.form} afterwards")
+    if field.form is Form.QUANTITY and isinstance(item, str):
+        item = item.strip()  # as resource.Quantity does
+    if field.read(item) is None:
+        raise PatchError(f"{field.name} is not {field.expected} afterwards")
     result[field.name] = item
-
-
-def _in_range(field: MigrationField, item: JSON) -> bool:
-    if field.form is not Form.INTEGER:
-        return True
-    unsigned = field.name in _UINT32 or field.name == "maxDowntimeMs"
-    return not (unsigned and item < 0) and not (field.name in _UINT32 and item > _MAX_UINT32)

@@ -13,17 +13,17 @@ Source: KubeVirt ``pkg/virt-operator/resource/generate/rbac/cluster.go`` (Cluste
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from webhook.kubevirt.rbac import MASTERS, cluster_role_rules, grants, rule_allows
-from webhook.kubevirt.resources import CLUSTER_ROLE, VMIM
-from webhook.kubevirt.workload import vmi_name
-from webhook.model.facts import Attributes, ClusterView, Fact, FactContext
-from webhook.model.objects import name_of, strings, text
-from webhook.model.request import AdmissionRequest, Operation, UserInfo
+from webhook.errors import FactUnavailable
+from webhook.kubevirt.rbac import MASTERS, Grant, How, grants
+from webhook.kubevirt.requester import Origin, origin_of
+from webhook.kubevirt.resources import VMIM
+from webhook.kubevirt.workload import is_about, vmi_name
+from webhook.model.facts import Attributes, Fact, FactContext
+from webhook.model.objects import JSON, name_of, strings, text
+from webhook.model.request import AdmissionRequest, Operation
 
 CLUSTER_ADMIN = "cluster-admin"
 
@@ -34,8 +34,26 @@ _VERBS = {
     Operation.CONNECT: ("create",),
 }
 
-_ACCOUNT = re.compile(r"system:serviceaccount:(?P<namespace>[^:]+):(?P<name>[^:]+)")
 _MASTERS_WORDS = f"group {MASTERS}, which may do everything without a binding"
+_OTHER_WORDS = "an authorizer other than RBAC"
+
+NAMELESS = frozenset({"create", "deletecollection"})
+"""Verbs whose requests name no object, so that a rule with ``resourceNames`` never grants them."""
+
+MAX_WAYS = 20
+"""Grants that are told; trusted ones come first."""
+
+MIGRATE = Attributes(verb="update", group="subresources.kubevirt.io", resource="virtualmachines", subresource="migrate")
+"""What ``virtctl migrate`` and the console's button need."""
+
+MIGRATE_RIGHTS = (
+    *(
+        Attributes(verb=verb, group=VMIM.resource.group, resource=VMIM.resource.resource)
+        for verb in ("create", "update", "patch", "delete", "deletecollection")
+    ),
+    MIGRATE,
+)
+"""What only ``kubevirt.io:migrate`` gives since KubeVirt 1.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +66,44 @@ class Right:
         return str(self.alternatives[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in which the requester holds a right; ``grant`` only where an RBAC object gives it."""
+
+    right: Right
+    how: How
+    grant: Grant | None = None
+
+    def __str__(self) -> str:
+        if self.grant is not None:
+            return str(self.grant)
+        return _MASTERS_WORDS if self.how is How.MASTERS else _OTHER_WORDS
+
+
 def rights_needed(request: AdmissionRequest) -> tuple[Right, ...]:
     """Return the rights that this request needs: on VMIMs, and on the subresource that ``virtctl migrate`` uses.
 
     The API server does not say whether an UPDATE was a patch, nor whether a DELETE was of a collection, so either verb
-    will do. For requests about other kinds they are those to create a VMIM in that namespace.
+    will do. To write a VMIM's status takes only the verb on that subresource, which ``kubevirt.io:migrate`` has not.
+    For requests about other kinds they are those to create a VMIM in that namespace.
     """
-    on_vmim = request.resource.group == VMIM.resource.group and request.resource.resource == VMIM.resource.resource
+    on_vmim = is_about(request, VMIM)
     verbs = _VERBS[request.operation] if on_vmim else ("create",)
     name = request.name or name_of(request.old_object) or name_of(request.object)
+    written = request.subresource if on_vmim else ""
     vmims = tuple(
         Attributes(
             verb=verb,
             group=VMIM.resource.group,
             resource=VMIM.resource.resource,
+            subresource=written,
             namespace=request.namespace,
-            name="" if verb in {"create", "deletecollection"} else name,
+            name="" if verb in NAMELESS else name,
         )
         for verb in verbs
     )
-    subresource = Attributes(
-        verb="update",
-        group="subresources.kubevirt.io",
-        resource="virtualmachines",
-        subresource="migrate",
-        namespace=request.namespace,
-        name=vmi_name(request),
-    )
-    return Right(vmims), Right((subresource,))
+    migrate = replace(MIGRATE, namespace=request.namespace, name=vmi_name(request))
+    return (Right(vmims),) if written else (Right(vmims), Right((migrate,)))
 
 
 def missing_rights(context: FactContext) -> Sequence[Right]:
@@ -94,73 +122,94 @@ def trusted_roles(context: FactContext) -> Sequence[str]:
 
 
 def _explicit(context: FactContext, right: Right) -> bool:
-    user, trusted = context.request.user, trusted_roles(context)
-    if MASTERS in user.groups and CLUSTER_ADMIN in trusted:
+    if MASTERS in context.request.user.groups and CLUSTER_ADMIN in trusted_roles(context):
         return True
-    return any(
-        grant.role.kind == CLUSTER_ROLE.kind and grant.role.name in trusted
-        for attributes in right.alternatives
-        for grant in grants(context.view, user, attributes)
-    )
+    return any(grant.how is How.TRUSTED for grant in _granted(context, right))
 
 
 def _effective(context: FactContext, right: Right) -> bool:
-    return any(context.allows(context.request.user, attributes) for attributes in right.alternatives)
+    def ask(context: FactContext) -> bool:
+        return any(context.allows(context.request.user, attributes) for attributes in right.alternatives)
+
+    return context.once(("asked", right), ask)
 
 
-def _bound_to(context: FactContext) -> list[str]:
-    user, trusted = context.request.user, trusted_roles(context)
-    right = rights_needed(context.request)[0]
-    found = [grant for attributes in right.alternatives for grant in grants(context.view, user, attributes)]
-    found.sort(key=lambda grant: not (grant.role.kind == CLUSTER_ROLE.kind and grant.role.name in trusted))
-    masters = [_MASTERS_WORDS] if MASTERS in user.groups else []
-    return list(dict.fromkeys([*masters, *map(str, found)]))
+def _granted(context: FactContext, right: Right) -> Sequence[Grant]:
+    """What RBAC objects give this right, once each, trusted roles first."""
+
+    def find(context: FactContext) -> Sequence[Grant]:
+        user, trusted = context.request.user, trusted_roles(context)
+        found = {
+            str(grant): grant
+            for attributes in right.alternatives
+            for grant in grants(context.view, user, attributes, trusted)
+        }
+        return sorted(found.values(), key=lambda grant: grant.how is not How.TRUSTED)
+
+    return context.once(("granted", right), find)
 
 
-def remedy(context: FactContext) -> str:
-    """Return the command that would grant what is missing; empty if nothing is."""
-    if not missing_rights(context):
-        return ""
-    namespace, user = context.request.namespace, context.request.user
-    options = [f"--clusterrole={_role_to_bind(context)}", _subject_option(user)]
-    where = ["-n", namespace] if namespace else []
-    kind = "rolebinding" if namespace else "clusterrolebinding"
-    return shlex.join(["oc", "create", kind, _binding_name(user), *where, *options])
+def ways(context: FactContext) -> Sequence[Way]:
+    """Return how the requester holds each right that the request needs, trusted roles first.
+
+    Another authorizer is named only where it says yes to a person or tool and nothing in RBAC does; it is not asked
+    about controllers, whose rights are not judged.
+    """
+
+    def find(context: FactContext) -> Sequence[Way]:
+        return [way for right in rights_needed(context.request) for way in _ways_to(context, right)]
+
+    return context.once("ways", find)
 
 
-def _role_to_bind(context: FactContext) -> str:
-    """The first trusted role that would grant all of it; else the first one, which then has to be put right first."""
-    trusted = trusted_roles(context)
-    rights = rights_needed(context.request)
-    able = [role for role in trusted if _grants_all(context.view, role, rights)]
-    return next(iter([*able, *trusted]), "kubevirt.io:migrate")
+def _ways_to(context: FactContext, right: Right) -> list[Way]:
+    found = [Way(right, grant.how, grant) for grant in _granted(context, right)]
+    if MASTERS in context.request.user.groups:
+        return [Way(right, How.MASTERS), *found]
+    return found or ([Way(right, How.OTHER)] if _otherwise_allowed(context, right) else [])
 
 
-def _grants_all(view: ClusterView, role: str, rights: Sequence[Right]) -> bool:
-    rules = cluster_role_rules(view, role)
-    return all(any(rule_allows(rule, asked) for rule in rules for asked in right.alternatives) for right in rights)
+def _otherwise_allowed(context: FactContext, right: Right) -> bool:
+    try:
+        return origin_of(context) is Origin.USER and _effective(context, right)
+    except FactUnavailable:  # this only adds to what is told
+        return False
 
 
-def _subject_option(user: UserInfo) -> str:
-    account = _ACCOUNT.fullmatch(user.username)
-    if account:
-        return f"--serviceaccount={account['namespace']}:{account['name']}"
-    if user.username or not user.groups:
-        return f"--user={user.username}"
-    return f"--group={user.groups[0]}"
+def _of_first_right(context: FactContext) -> Sequence[Way]:
+    needed = rights_needed(context.request)[0]
+    return [way for way in ways(context) if way.right == needed]
 
 
-def _binding_name(user: UserInfo) -> str:
-    """A valid object name that tells whose binding it is: ``migrate-alice``."""
-    account = _ACCOUNT.fullmatch(user.username)
-    subject = f"{account['namespace']}-{account['name']}" if account else user.username or "".join(user.groups[:1])
-    words = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")
-    return f"migrate-{words}"[:63].strip("-")
+def _untrusted(context: FactContext) -> list[str]:
+    missing = missing_rights(context)
+    return _once(str(way) for way in ways(context) if way.right in missing)
 
 
-def absent_roles(context: FactContext) -> list[str]:
-    """Return the trusted ClusterRoles that this cluster does not have."""
-    return [role for role in trusted_roles(context) if context.view.get(CLUSTER_ROLE, "", role) is None]
+def _once(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))[:MAX_WAYS]
+
+
+def _grants(context: FactContext) -> JSON:
+    """Each way once, with all rights that are held in it; trusted roles first."""
+    found: dict[tuple[str, How], dict[str, JSON]] = {}
+    for way in sorted(ways(context), key=lambda way: way.how is not How.TRUSTED):
+        entry = found.setdefault((str(way), way.how), _described(way))
+        entry["rights"].append(str(way.right))
+    return list(found.values())[:MAX_WAYS]
+
+
+def _described(way: Way) -> dict[str, JSON]:
+    grant = way.grant
+    member = f"Group {MASTERS}" if way.how is How.MASTERS else ""
+    return {
+        "rights": [],
+        "how": str(way.how),
+        "binding": str(grant.binding) if grant else "",
+        "role": str(grant.role) if grant else "",
+        "subject": str(grant.subject) if grant else member,
+        "through": list(grant.through) if grant else [],
+    }
 
 
 FACTS = (
@@ -180,19 +229,28 @@ FACTS = (
     Fact(
         "requester.boundTo",
         "list(string)",
-        "Every binding that gives the requester the verb on VirtualMachineInstanceMigrations; trusted roles first.",
-        _bound_to,
+        "Every binding that gives the requester the verb on VirtualMachineInstanceMigrations, and how; trusted roles "
+        "first.",
+        lambda context: _once(str(way) for way in _of_first_right(context)),
     ),
     Fact(
-        "requester.absentRoles",
+        "requester.how",
         "list(string)",
-        "Trusted ClusterRoles that are not in this cluster; kubevirt.io:migrate comes with KubeVirt 1.5.",
-        absent_roles,
+        f"How that verb is held, in one word each: {', '.join(How)}.",
+        lambda context: _once(str(way.how) for way in _of_first_right(context)),
     ),
     Fact(
-        "requester.remedy",
-        "string",
-        "The command that would grant what is missing; empty if nothing is.",
-        remedy,
+        "requester.grants",
+        "list(map)",
+        "All ways in which the requester holds the rights that are needed: `rights`, `how`, `binding`, `role`, "
+        "`subject`, and `through`, the ClusterRoles that an aggregated role has them from. The first "
+        f"{MAX_WAYS}, trusted roles first.",
+        _grants,
+    ),
+    Fact(
+        "requester.untrusted",
+        "list(string)",
+        "How the requester holds the rights that are missing, none of which counts.",
+        _untrusted,
     ),
 )

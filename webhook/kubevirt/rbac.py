@@ -6,18 +6,13 @@ Source: Kubernetes ``plugin/pkg/auth/authorizer/rbac/rbac.go``, ``pkg/registry/r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from webhook.kubevirt.resources import (
-    CLUSTER_ROLE,
-    CLUSTER_ROLE_BINDING,
-    ROLE,
-    ROLE_BINDING,
-    subject_key,
-    subjects_of,
-)
+from webhook.kubevirt.indexkeys import UNINDEXED_LABELS, label_pair, subject_key, subjects_of
+from webhook.kubevirt.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from webhook.model.facts import Attributes, ClusterView, Deadline
 from webhook.model.objects import Object, ObjectRef, labels_of, mapping, mappings, name_of, namespace_of, strings, text
 from webhook.model.request import UserInfo
@@ -27,9 +22,27 @@ MASTERS = "system:masters"
 """Members of this group may do everything; no RBAC object is asked."""
 
 _SERVICE_ACCOUNT = "system:serviceaccount:"
+_SUBJECT_WORDS = {"User": "user", "Group": "group", "ServiceAccount": "service account"}
 
 
-@dataclass(frozen=True, slots=True)
+class How(StrEnum):
+    """How a right comes about."""
+
+    TRUSTED = "trusted role"
+    """By a ClusterRole by which it is given on purpose."""
+    AGGREGATION = "aggregation"
+    """By an aggregated ClusterRole: a controller put in the rules of others, found by their labels."""
+    WILDCARD = "wildcard"
+    """By a rule that names it only through ``*``."""
+    CUSTOM = "custom role"
+    """By another role, in so many words."""
+    MASTERS = "system:masters"
+    """By membership of a group that may do everything."""
+    OTHER = "another authorizer"
+    """Not by RBAC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """One way in which a right is held."""
 
@@ -37,55 +50,99 @@ class Grant:
     """A ClusterRole, or a Role with its namespace."""
     binding: ObjectRef
     """The ClusterRoleBinding or RoleBinding."""
-    subject: str
-    """Through which of its subjects: ``user alice``, ``group devs``, ``service account prod/robot``."""
+    subject: ObjectRef
+    """Through which of its subjects: ``User alice``, ``Group devs``, ``ServiceAccount prod/robot``."""
     rule: Mapping[str, Any]
     """The first rule of the role that grants it."""
+    how: How
+    through: tuple[str, ...] = ()
+    """By aggregation: the ClusterRoles that the rule comes from; none if the controller has yet to take it away."""
 
     def __str__(self) -> str:
-        return f"{self.binding} to {self.role} ({self.subject})"
+        subject = str(self.subject).replace(self.subject.kind, _SUBJECT_WORDS[self.subject.kind], 1)
+        return f"{self.binding} to {self.role} ({subject}{self._manner})"
+
+    @property
+    def _manner(self) -> str:
+        if self.how is How.AGGREGATION:
+            sources = ", ".join(f"ClusterRole {name}" for name in self.through)
+            return f"; aggregated from {sources}" if sources else "; aggregated from a ClusterRole that is gone"
+        return "; by wildcard" if self.how is How.WILDCARD else ""
 
 
-def grants(view: ClusterView, user: UserInfo, attributes: Attributes) -> list[Grant]:
+def grants(view: ClusterView, user: UserInfo, attributes: Attributes, trusted: Container[str] = ()) -> list[Grant]:
     """List every way in which RBAC objects grant this, cluster-wide ones first; found by index, never by walking.
 
     A RoleBinding grants only in its own namespace, whatever the kind of its role. ``system:masters`` is not looked at.
+    ``trusted`` are the names of the ClusterRoles by which the right is given on purpose.
     """
     found = []
     for binding, subject in bindings_of(view, user, attributes.namespace):
         role, rules = role_of(view, binding)
         rule = next((rule for rule in rules if rule_allows(rule, attributes)), None)
         if rule is not None:
-            found.append(Grant(role, _reference(binding), subject, rule))
+            how, through = _manner_of(view, role, rule, attributes, trusted)
+            reference = _reference(binding)
+            found.append(Grant(role=role, binding=reference, subject=subject, rule=rule, how=how, through=through))
     return found
 
 
-def bindings_of(view: ClusterView, user: UserInfo, namespace: str) -> Iterator[tuple[Object, str]]:
+def _manner_of(
+    view: ClusterView, role: ObjectRef, rule: Mapping[str, Any], attributes: Attributes, trusted: Container[str]
+) -> tuple[How, tuple[str, ...]]:
+    if role.kind == CLUSTER_ROLE.kind:
+        if role.name in trusted:
+            return How.TRUSTED, ()
+        if mappings(view.get(CLUSTER_ROLE, "", role.name), "aggregationRule", "clusterRoleSelectors"):
+            return How.AGGREGATION, components(view, role.name, attributes)
+    return (How.CUSTOM if is_explicit(rule, attributes) else How.WILDCARD), ()
+
+
+def components(view: ClusterView, name: str, attributes: Attributes) -> tuple[str, ...]:
+    """Return the ClusterRoles whose rules give an aggregated one this right, through any number of steps, by name."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        role = view.get(CLUSTER_ROLE, "", current)
+        selected = aggregated(view, role)
+        waiting += [name_of(candidate) for candidate in selected]
+        own = current != name and not selected
+        if own and any(rule_allows(rule, attributes) for rule in mappings(role, "rules")):
+            found.add(current)
+    return tuple(sorted(found))
+
+
+def bindings_of(view: ClusterView, user: UserInfo, namespace: str) -> Iterator[tuple[Object, ObjectRef]]:
     """Yield each binding that applies to ``user`` in ``namespace`` once, with the first subject it applies through."""
     subjects = subjects_for(user)
     for watched, prefix in ((CLUSTER_ROLE_BINDING, ""), (ROLE_BINDING, f"{namespace}/")):
         if watched is ROLE_BINDING and not namespace:
             continue
         seen = set()
-        for key, words in subjects.items():
+        for key, subject in subjects.items():
             for binding in view.select(watched, "subject", prefix + key):
                 if name_of(binding) not in seen and key in subjects_of(binding):
                     seen.add(name_of(binding))
-                    yield binding, words
+                    yield binding, subject
 
 
-def subjects_for(user: UserInfo) -> dict[str, str]:
-    """Return the index keys of the RBAC subjects that mean ``user``, each with how to call it.
+def subjects_for(user: UserInfo) -> dict[str, ObjectRef]:
+    """Return the RBAC subjects that mean ``user``, by their index keys.
 
     Groups are those of the request alone: the API server has already added ``system:authenticated``,
     ``system:serviceaccounts`` and the like.
     """
-    found = {subject_key("User", user.username): f"user {user.username}"} if user.username else {}
+    found = {subject_key("User", user.username): ObjectRef("User", "", user.username)} if user.username else {}
     account = user.username.removeprefix(_SERVICE_ACCOUNT)
     namespace, separator, name = account.partition(":")
     if account != user.username and separator and namespace and name and ":" not in name:
-        found[subject_key("ServiceAccount", name, namespace)] = f"service account {namespace}/{name}"
-    found.update((subject_key("Group", group), f"group {group}") for group in user.groups)
+        found[subject_key("ServiceAccount", name, namespace)] = ObjectRef("ServiceAccount", namespace, name)
+    found.update((subject_key("Group", group), ObjectRef("Group", "", group)) for group in user.groups)
     return found
 
 
@@ -120,17 +177,28 @@ def cluster_role_rules(view: ClusterView, name: str) -> Sequence[Mapping[str, An
         rules = mappings(role, "rules")
         collected.extend(rules)
         if not rules and mapping(role, "aggregationRule"):
-            waiting.extend(reversed(_aggregated(view, role)))
+            waiting.extend(name_of(candidate) for candidate in reversed(aggregated(view, role)))
     return collected
 
 
-def _aggregated(view: ClusterView, role: Object | None) -> list[str]:
-    selectors = mappings(role, "aggregationRule", "clusterRoleSelectors")
-    return [
-        name_of(candidate)
-        for candidate in view.list(CLUSTER_ROLE)
-        if any(selects(selector, labels_of(candidate)) for selector in selectors)
-    ]
+def aggregated(view: ClusterView, role: Object | None) -> list[Object]:
+    """Return the ClusterRoles that the selectors of an aggregated one match, but itself, by name.
+
+    They are found by a label that a selector asks for; only one that asks for none by its value has all looked at.
+    """
+    found: dict[str, Object] = {}
+    for selector in mappings(role, "aggregationRule", "clusterRoleSelectors"):
+        pair = next(_indexed_pairs(selector), "")
+        candidates = view.select(CLUSTER_ROLE, "label", pair) if pair else view.list(CLUSTER_ROLE)
+        found |= {name_of(one): one for one in candidates if selects(selector, labels_of(one))}
+    found.pop(name_of(role), None)
+    return [found[name] for name in sorted(found)]
+
+
+def _indexed_pairs(selector: Mapping[str, Any]) -> Iterator[str]:
+    for key, wanted in mapping(selector, "matchLabels").items():
+        if isinstance(wanted, str) and key not in UNINDEXED_LABELS:
+            yield label_pair(key, wanted)
 
 
 def rule_allows(rule: Mapping[str, Any], attributes: Attributes) -> bool:
@@ -150,6 +218,16 @@ def rule_allows(rule: Mapping[str, Any], attributes: Attributes) -> bool:
         and _named(strings(rule, "apiGroups"), attributes.group)
         and _resource_matches(strings(rule, "resources"), attributes)
         and (not names or attributes.name in names)
+    )
+
+
+def is_explicit(rule: Mapping[str, Any], attributes: Attributes) -> bool:
+    """Say whether a rule that grants this names verb, group and resource, none of them by ``*``."""
+    resource = "/".join(filter(None, (attributes.resource, attributes.subresource)))
+    return (
+        attributes.verb in strings(rule, "verbs")
+        and attributes.group in strings(rule, "apiGroups")
+        and resource in strings(rule, "resources")
     )
 
 

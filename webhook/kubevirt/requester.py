@@ -12,7 +12,7 @@ from typing import Any
 
 from webhook.kubevirt.resources import KUBEVIRT, VMIM
 from webhook.model.facts import ClusterView, Fact, FactContext
-from webhook.model.objects import annotations_of, namespace_of, strings
+from webhook.model.objects import annotations_of, namespace_of, strings, text
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
 
 WORKLOAD_UPDATE_ANNOTATION = "kubevirt.io/workloadUpdateMigration"
@@ -30,7 +30,7 @@ class Origin(StrEnum):
     WORKLOAD_UPDATE = "WorkloadUpdate"
     """virt-controller migrates for an upgrade, a hotplug or a volume update."""
     OPERATOR = "Operator"
-    """virt-operator or the HyperConverged cluster operator."""
+    """virt-operator, the HyperConverged cluster operator or the operator of storage migration plans."""
     OTHER_SYSTEM = "OtherSystem"
     """Another named controller: virt-handler, garbage collection, accounts named in Parameters, …"""
 
@@ -42,13 +42,25 @@ _INSTALLED_ACCOUNTS = {
     "kubevirt-synchronization-controller": Origin.OTHER_SYSTEM,
     "kubevirt-operator": Origin.OPERATOR,
     "hyperconverged-cluster-operator": Origin.OPERATOR,
+    "kubevirt-migration-operator": Origin.OPERATOR,
+    # The service account of the Deployment kubevirt-migration-controller, which carries out storage migration plans.
+    "kubevirt-migration-sa": Origin.OTHER_SYSTEM,
 }
+"""Accounts of the install namespace.
+
+Source: KubeVirt ``pkg/virt-operator/resource/generate/components/serviceaccountnames.go``; HyperConverged
+``deploy/operator.yaml``; kubevirt-migration-operator ``pkg/common/common.go``.
+"""
 
 _CONTROL_PLANE_ACCOUNTS = frozenset(
     {
         "system:serviceaccount:kube-system:namespace-controller",
         "system:serviceaccount:kube-system:generic-garbage-collector",
         "system:serviceaccount:kube-system:clusterrole-aggregation-controller",
+        # Rewrites every object so that it is stored in the newest version, changing nothing.
+        "system:serviceaccount:kube-system:storage-version-migrator-controller",
+        # kube-apiserver's own loopback client, which writes the default roles when it starts.
+        "system:apiserver",
         # The same controllers where kube-controller-manager runs without --use-service-account-credentials.
         "system:kube-controller-manager",
     }
@@ -111,6 +123,29 @@ def origin_of(context: FactContext) -> Origin:
     return classify(context.request.user, parameters, context.request)
 
 
+def person_of(context: FactContext) -> str:
+    """Return who is behind the request, or where to look for them; empty where a controller acts of its own accord.
+
+    kube-apiserver authorizes and proxies KubeVirt's subresources without admission, and virt-api then asks in its own
+    name. So only the audit log of the API server joins the two.
+
+    Source: KubeVirt ``pkg/virt-api/rest/lifecycle.go`` (``MigrateVMRequestHandler``).
+    """
+    origin, request = origin_of(context), context.request
+    if origin is Origin.USER:
+        return request.user.username
+    if origin is not Origin.VIRT_API:
+        return ""
+    if _creates_vmim(request):
+        asked = f"update of virtualmachines/{text(request.object, 'spec', 'vmiName')}, subresource migrate"
+    else:
+        asked = "the call of a subresource"
+    return (
+        f"unknown: virt-api asks in its own name; look in the API server's audit log for {asked}, of group "
+        f"subresources.kubevirt.io, in namespace {request.namespace} at this time"
+    )
+
+
 FACTS = (
     Fact(
         "requester.username",
@@ -137,5 +172,11 @@ FACTS = (
         "bool",
         "False where virt-api acts for someone whose name it does not pass on (virtctl migrate, the console).",
         lambda context: origin_of(context) is not Origin.VIRT_API,
+    ),
+    Fact(
+        "requester.person",
+        "string",
+        "The person or tool behind it; for VirtAPI `unknown: …`, which says where to look; empty for controllers.",
+        person_of,
     ),
 )

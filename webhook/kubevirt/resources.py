@@ -6,123 +6,24 @@ keeps that mapping even where the path ends in nothing, which is how the kind of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
+from webhook.kubevirt.indexkeys import (
+    aggregating_key,
+    bound_role_key,
+    domain_key,
+    in_flight_keys,
+    in_namespace,
+    label_pairs,
+    migrated_volumes_key,
+    namespace_key,
+    node_cpu_pairs,
+    node_key,
+    pod_node_key,
+    subjects_of,
+    template_label_pairs,
+    vmi_name_key,
+)
 from webhook.model.facts import Index, WatchedResource
-from webhook.model.objects import (
-    GroupVersionResource,
-    Object,
-    labels_of,
-    mappings,
-    namespace_of,
-    text,
-    value,
-)
-
-FINAL_PHASES = frozenset({"Succeeded", "Failed"})
-"""Phases after which a VMI or VMIM changes no more. Source: KubeVirt ``api/core/v1/types.go`` (``IsFinal``)."""
-
-NODE_CPU_LABELS = ("cpu-model-migration.node.kubevirt.io/", "cpu-model.node.kubevirt.io/", "kubevirt.io/schedulable")
-"""Node labels by which nodes are found; the hundreds of CPU feature labels are kept but not indexed."""
-
-
-UNINDEXED_LABELS = frozenset(
-    {
-        "kubevirt.io/created-by",
-        "kubevirt.io/domain",
-        "kubevirt.io/migrationJobUID",
-        "kubevirt.io/migrationTargetNodeName",
-        "kubevirt.io/nodeName",
-        "kubevirt.io/vm",
-        "vm.kubevirt.io/name",
-        "vmi.kubevirt.io/id",
-    }
-)
-"""Labels that name one VM, node or migration: nobody looks up VMs by them, and an index entry for each costs memory."""
-
-
-def label_pair(key: str, wanted: str) -> str:
-    """Return the index key of a label."""
-    return f"{key}={wanted}"
-
-
-def _pairs(labels: object) -> list[str]:
-    if not isinstance(labels, dict):
-        return []
-    return [
-        label_pair(key, item) for key, item in labels.items() if isinstance(item, str) and key not in UNINDEXED_LABELS
-    ]
-
-
-def _label_pairs(found: Object) -> Sequence[str]:
-    return _pairs(value(found, "metadata", "labels"))
-
-
-def _template_label_pairs(vm: Object) -> Sequence[str]:
-    return _pairs(value(vm, "spec", "template", "metadata", "labels"))
-
-
-def _namespace_key(found: Object) -> Sequence[str]:
-    return [namespace_of(found)]
-
-
-def _node_key(vmi: Object) -> Sequence[str]:
-    node = text(vmi, "status", "nodeName")
-    return [node] if node else []
-
-
-def _vmi_name_key(vmim: Object) -> Sequence[str]:
-    return [f"{namespace_of(vmim)}/{text(vmim, 'spec', 'vmiName')}"]
-
-
-def _in_flight_keys(vmim: Object) -> Sequence[str]:
-    if text(vmim, "status", "phase") in FINAL_PHASES:
-        return []
-    return [IN_FLIGHT_ALL, namespace_of(vmim)]
-
-
-IN_FLIGHT_ALL = "*"
-"""Key of the index ``inFlight`` that lists the unfinished VMIMs of all namespaces; a namespace's name lists its own."""
-
-
-def _node_cpu_pairs(node: Object) -> Sequence[str]:
-    return [label_pair(key, item) for key, item in labels_of(node).items() if key.startswith(NODE_CPU_LABELS)]
-
-
-def subject_key(kind: str, name: str, namespace: str = "") -> str:
-    """Return the index key of an RBAC subject: ``User:alice``, ``Group:devs``, ``ServiceAccount:prod:robot``."""
-    return f"{kind}:{namespace}:{name}" if kind == "ServiceAccount" else f"{kind}:{name}"
-
-
-def subjects_of(binding: Object) -> list[str]:
-    """Return the index keys of a binding's subjects; a ServiceAccount without a namespace is in that of the binding.
-
-    Source: Kubernetes ``pkg/registry/rbac/validation/rule.go`` (``appliesToUser``).
-    """
-    keys = []
-    for subject in mappings(binding, "subjects"):
-        kind, namespace = text(subject, "kind"), text(subject, "namespace") or namespace_of(binding)
-        if kind == "ServiceAccount" and not namespace:
-            continue
-        keys.append(subject_key(kind, text(subject, "name"), namespace))
-    return list(dict.fromkeys(keys))
-
-
-def role_key(kind: str, name: str) -> str:
-    """Return the index key of the role that a binding refers to: ``ClusterRole:kubevirt.io:migrate``."""
-    return f"{kind}:{name}"
-
-
-def _role_key(binding: Object) -> str:
-    return role_key(text(binding, "roleRef", "kind"), text(binding, "roleRef", "name"))
-
-
-def _in_namespace(keys: Callable[[Object], Sequence[str]]) -> Callable[[Object], Sequence[str]]:
-    def prefixed(found: Object) -> Sequence[str]:
-        return [f"{namespace_of(found)}/{key}" for key in keys(found)]
-
-    return prefixed
-
+from webhook.model.objects import GroupVersionResource
 
 VMI = WatchedResource(
     GroupVersionResource("kubevirt.io", "v1", "virtualmachineinstances"),
@@ -130,30 +31,51 @@ VMI = WatchedResource(
     namespaced=True,
     keep=(
         'metadata.annotations["kubevirt.io/allow-pod-bridge-network-live-migration"]',
+        'metadata.annotations["kubevirt.io/create-migration-target"]',
+        'metadata.annotations["migguard.io/dirty-rate"]',
+        "spec.architecture",
         "spec.domain.cpu.cores",
+        "spec.domain.cpu.dedicatedCPUPlacement",
         "spec.domain.cpu.features",
         "spec.domain.cpu.model",
         "spec.domain.cpu.sockets",
         "spec.domain.cpu.threads",
+        "spec.domain.devices.autoattachGraphicsDevice",
+        "spec.domain.devices.disks[].cdrom.readonly",
+        "spec.domain.devices.disks[].lun.reservation",
+        "spec.domain.devices.disks[].name",
+        "spec.domain.devices.filesystems[].name",
         "spec.domain.devices.gpus[].deviceName",
+        "spec.domain.devices.gpus[].name",
         "spec.domain.devices.hostDevices[].deviceName",
+        "spec.domain.devices.hostDevices[].name",
         "spec.domain.devices.interfaces[].binding.name",
         "spec.domain.devices.interfaces[].bridge",
+        "spec.domain.devices.interfaces[].macvtap",
         "spec.domain.devices.interfaces[].masquerade",
         "spec.domain.devices.interfaces[].name",
+        "spec.domain.devices.interfaces[].passt",
         "spec.domain.devices.interfaces[].passtBinding",
+        "spec.domain.devices.interfaces[].slirp",
         "spec.domain.devices.interfaces[].sriov",
+        "spec.domain.devices.tpm.enabled",
+        "spec.domain.devices.tpm.persistent",
         "spec.domain.features.hyperv.reenlightenment",
         "spec.domain.features.hypervPassthrough",
+        "spec.domain.firmware.bootloader.efi.persistent",
+        "spec.domain.ioThreadsPolicy",
         "spec.domain.launchSecurity",
         "spec.domain.memory",
+        "spec.domain.resources.limits.cpu",
         "spec.domain.resources.limits.memory",
         "spec.domain.resources.overcommitGuestOverhead",
+        "spec.domain.resources.requests.cpu",
         "spec.domain.resources.requests.memory",
         "spec.evictionStrategy",
         "spec.networks[].name",
         "spec.networks[].pod",
         "spec.nodeSelector",
+        "spec.tolerations",
         "spec.volumes[].cloudInitConfigDrive.secretRef.name",
         "spec.volumes[].cloudInitNoCloud.secretRef.name",
         "spec.volumes[].configMap.name",
@@ -177,6 +99,7 @@ VMI = WatchedResource(
         "status.conditions[].status",
         "status.conditions[].type",
         "status.evacuationNodeName",
+        "status.migratedVolumes[].sourcePVCInfo.claimName",
         "status.migratedVolumes[].volumeName",
         "status.migrationMethod",
         "status.migrationState.abortRequested",
@@ -201,9 +124,10 @@ VMI = WatchedResource(
         "status.volumeStatus[].persistentVolumeClaimInfo.volumeMode",
     ),
     indexes=(
-        Index("namespace", _namespace_key, namespaced=True),
-        Index("label", _label_pairs),
-        Index("node", _node_key),
+        Index("namespace", namespace_key, namespaced=True),
+        Index("label", label_pairs),
+        Index("node", node_key),
+        Index("migratedVolumes", migrated_volumes_key),
     ),
 )
 
@@ -211,8 +135,11 @@ VM = WatchedResource(
     GroupVersionResource("kubevirt.io", "v1", "virtualmachines"),
     "VirtualMachine",
     namespaced=True,
-    keep=("spec.template.metadata.labels",),
-    indexes=(Index("templateLabel", _template_label_pairs),),
+    keep=("spec.template.metadata.labels", "spec.updateVolumesStrategy"),
+    indexes=(
+        Index("namespace", namespace_key, namespaced=True),
+        Index("templateLabel", template_label_pairs),
+    ),
 )
 
 VMIM = WatchedResource(
@@ -240,9 +167,9 @@ VMIM = WatchedResource(
         "status.phase",
     ),
     indexes=(
-        Index("vmi", _vmi_name_key, namespaced=True),
-        Index("namespace", _namespace_key, namespaced=True),
-        Index("inFlight", _in_flight_keys),
+        Index("vmi", vmi_name_key, namespaced=True),
+        Index("namespace", namespace_key, namespaced=True),
+        Index("inFlight", in_flight_keys),
     ),
 )
 
@@ -276,6 +203,8 @@ HYPERCONVERGED = WatchedResource(
         'metadata.annotations["kubevirt.kubevirt.io/jsonpatch"]',
         "spec",
         "status.infrastructureHighlyAvailable",
+        "status.versions[].name",
+        "status.versions[].version",
     ),
 )
 
@@ -283,7 +212,7 @@ KUBEVIRT = WatchedResource(
     GroupVersionResource("kubevirt.io", "v1", "kubevirts"),
     "KubeVirt",
     namespaced=True,
-    keep=("spec", "status.observedKubeVirtVersion", "status.phase"),
+    keep=("spec", "status.defaultArchitecture", "status.observedKubeVirtVersion", "status.phase"),
 )
 
 NAMESPACE = WatchedResource(
@@ -291,7 +220,7 @@ NAMESPACE = WatchedResource(
     "Namespace",
     namespaced=False,
     keep=("status.phase",),
-    indexes=(Index("label", _label_pairs),),
+    indexes=(Index("label", label_pairs),),
 )
 
 NODE = WatchedResource(
@@ -306,7 +235,40 @@ NODE = WatchedResource(
         "status.conditions[].status",
         "status.conditions[].type",
     ),
-    indexes=(Index("cpu", _node_cpu_pairs),),
+    indexes=(Index("cpu", node_cpu_pairs),),
+)
+
+POD = WatchedResource(
+    GroupVersionResource("", "v1", "pods"),
+    "Pod",
+    namespaced=True,
+    keep=(
+        'metadata.annotations["kubevirt.io/domain"]',
+        "spec.containers[].resources.requests.memory",
+        "spec.initContainers[].resources.requests.memory",
+        "spec.initContainers[].restartPolicy",
+        "spec.nodeName",
+        "spec.nodeSelector",
+        "spec.overhead.memory",
+        "spec.resources.requests.memory",
+        "status.phase",
+    ),
+    indexes=(Index("node", pod_node_key), Index("vmi", domain_key, namespaced=True)),
+)
+
+NETWORK_ATTACHMENT = WatchedResource(
+    GroupVersionResource("k8s.cni.cncf.io", "v1", "network-attachment-definitions"),
+    "NetworkAttachmentDefinition",
+    namespaced=True,
+    keep=(),
+)
+
+RESOURCE_QUOTA = WatchedResource(
+    GroupVersionResource("", "v1", "resourcequotas"),
+    "ResourceQuota",
+    namespaced=True,
+    keep=("spec.hard", "spec.scopes", "spec.scopeSelector", "status.used"),
+    indexes=(Index("namespace", namespace_key, namespaced=True),),
 )
 
 STORAGE_CLASS = WatchedResource(
@@ -325,7 +287,7 @@ CLUSTER_ROLE = WatchedResource(
     "ClusterRole",
     namespaced=False,
     keep=("aggregationRule", "rules"),
-    indexes=(Index("label", _label_pairs),),
+    indexes=(Index("label", label_pairs), Index("aggregating", aggregating_key)),
 )
 
 ROLE_BINDING = WatchedResource(
@@ -334,8 +296,8 @@ ROLE_BINDING = WatchedResource(
     namespaced=True,
     keep=("roleRef", "subjects"),
     indexes=(
-        Index("subject", _in_namespace(subjects_of), namespaced=True),
-        Index("role", lambda binding: [_role_key(binding)]),
+        Index("subject", in_namespace(subjects_of), namespaced=True),
+        Index("role", bound_role_key),
     ),
 )
 
@@ -344,7 +306,7 @@ CLUSTER_ROLE_BINDING = WatchedResource(
     "ClusterRoleBinding",
     namespaced=False,
     keep=("roleRef", "subjects"),
-    indexes=(Index("subject", subjects_of), Index("role", lambda binding: [_role_key(binding)])),
+    indexes=(Index("subject", subjects_of), Index("role", bound_role_key)),
 )
 
 RESOURCES = (
@@ -358,6 +320,9 @@ RESOURCES = (
     KUBEVIRT,
     NAMESPACE,
     NODE,
+    POD,
+    NETWORK_ATTACHMENT,
+    RESOURCE_QUOTA,
     STORAGE_CLASS,
     ROLE,
     CLUSTER_ROLE,

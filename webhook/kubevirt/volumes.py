@@ -1,8 +1,9 @@
 """Which volumes of a VM keep it from being live migrated.
 
 KubeVirt's rule: every PersistentVolumeClaim or DataVolume must be ReadWriteMany or be migrated along; a hostDisk must
-be marked shared; nothing else blocks. Which modes a claim has is copied by virt-controller from the claim's spec into
-the VMI's status; where it has not been copied yet, the claim itself is asked.
+be marked shared; nothing else blocks, though most of the rest is sent along. Which modes a claim has is copied by
+virt-controller from the claim's spec into the VMI's status; where it has not been copied yet, the claim itself is
+asked, and where it is still to be made, what the VM's dataVolumeTemplates say of it.
 
 Source: KubeVirt ``pkg/virt-handler/vm.go`` (checkVolumesForMigration), ``pkg/virt-controller/watch/vmi/storage.go``.
 """
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from webhook.kubevirt.resources import PVC, VM, VMI
-from webhook.kubevirt.workload import is_about, vmi_of
+from webhook.kubevirt.machine import Machine, asked_for
+from webhook.kubevirt.resources import PVC
+from webhook.kubevirt.workload import vmi_of
 from webhook.model.facts import Fact, FactContext
 from webhook.model.objects import JSON, Object, ObjectRef, mapping, mappings, strings, text, value
 
@@ -38,6 +41,19 @@ _KINDS = (
     "sysprep",
 )
 _OTHER = "other"
+_BLOCKING_KINDS = frozenset({*_CLAIM_KINDS, "hostDisk"})
+
+
+class Blocker(StrEnum):
+    """Why a volume keeps its VM from being migrated."""
+
+    NONE = ""
+    ACCESS_MODE = "AccessMode"
+    """Its claim is not ReadWriteMany."""
+    CLAIM_NOT_FOUND = "ClaimNotFound"
+    """Its claim was not found, so nobody can tell."""
+    HOST_DISK_NOT_SHARED = "HostDiskNotShared"
+    """It is a file of one node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +76,11 @@ class Volume:
     claim: Claim | None
     shared: bool
     hotplugged: bool
+    copied: bool
+    """It never blocks a migration, but has to be copied to the target node (KubeVirt's block migration)."""
+    code: Blocker
     reason: str
-    """Why it cannot be migrated; empty if it can."""
+    """Why it cannot be migrated, in plain English; empty if it can."""
 
     def as_json(self) -> dict[str, JSON]:
         """As policies see it."""
@@ -75,40 +94,31 @@ class Volume:
             "storageClass": claim.storage_class,
             "shared": self.shared,
             "hotplugged": self.hotplugged,
-            "migratable": not self.reason,
+            "copied": self.copied,
+            "migratable": not self.code,
+            "code": str(self.code),
             "reason": self.reason,
         }
-
-
-def _spec_of(context: FactContext) -> tuple[Mapping[str, JSON], Object | None]:
-    """Return the VMI spec that is judged, and the VMI whose status goes with it.
-
-    A write of a VM or VMI is judged by what it writes: a VM's template makes the next VMI, which has no status yet. The
-    spec in a request is what is asked for; the status is always the cached one.
-    """
-    request = context.request
-    written = request.object or request.old_object
-    if is_about(request, VM):
-        return mapping(written, "spec", "template", "spec"), None
-    vmi = vmi_of(context)
-    if is_about(request, VMI):
-        return mapping(written, "spec"), vmi
-    return mapping(vmi, "spec"), vmi
 
 
 def volumes_of(context: FactContext) -> list[Volume]:
     """Return the volumes of the VM that the request is about, in the order of its spec."""
 
     def judge_all(context: FactContext) -> list[Volume]:
-        spec, vmi = _spec_of(context)
-        statuses = {text(status, "name"): status for status in mappings(vmi, "status", "volumeStatus")}
-        migrated = migrated_volumes(vmi)
-        return [
-            _judged(context, volume, statuses.get(text(volume, "name"), {}), migrated)
-            for volume in mappings(spec, "volumes")
-        ]
+        machine = asked_for(context)
+        return [] if machine is None else judged_volumes(context, machine)
 
     return context.once("volumes", judge_all)
+
+
+def judged_volumes(context: FactContext, machine: Machine) -> list[Volume]:
+    """Return a machine's volumes, in the order of its spec."""
+    statuses = {text(status, "name"): status for status in mappings(machine.vmi, "status", "volumeStatus")}
+    migrated = migrated_volumes(machine.vmi)
+    return [
+        _judged(context, machine, volume, statuses.get(text(volume, "name"), {}), migrated)
+        for volume in mappings(machine.spec, "volumes")
+    ]
 
 
 def migrated_volumes(vmi: Object | None) -> Sequence[str]:
@@ -116,59 +126,84 @@ def migrated_volumes(vmi: Object | None) -> Sequence[str]:
     return [text(entry, "volumeName") for entry in mappings(vmi, "status", "migratedVolumes")]
 
 
-def _judged(context: FactContext, volume: Object, status: Object, migrated: Sequence[str]) -> Volume:
-    kind = next((kind for kind in _KINDS if isinstance(value(volume, kind), Mapping)), _OTHER)
+def _judged(context: FactContext, machine: Machine, volume: Object, status: Object, migrated: Sequence[str]) -> Volume:
+    kind = next((kind for kind in _KINDS if isinstance(value(volume, kind), dict)), _OTHER)
     name = text(volume, "name")
-    claim = _claim(context, volume, kind, status)
+    claim = _claim(context, machine, volume, kind, status)
     shared = value(volume, "hostDisk", "shared") is True
-    reason = _reason(context.request.namespace, kind, claim, shared)
-    if claim is not None and claim.found and name in migrated:
-        reason = ""
+    code = _blocker(kind, claim, shared)
+    if code is Blocker.ACCESS_MODE and name in migrated:
+        code = Blocker.NONE
     return Volume(
         name=name,
         kind=kind,
         claim=claim,
         shared=shared or (claim is not None and SHARED_MODE in claim.access_modes),
         hotplugged=value(volume, kind, "hotpluggable") is True or status.get("hotplugVolume") is not None,
-        reason=reason,
+        copied=kind not in _BLOCKING_KINDS and not _is_reachable(machine, name),
+        code=code,
+        reason=_reason(context.request.namespace, code, claim),
     )
 
 
-def _reason(namespace: str, kind: str, claim: Claim | None, shared: bool) -> str:
+def _blocker(kind: str, claim: Claim | None, shared: bool) -> Blocker:
     if claim is not None:
-        reference = ObjectRef(PVC.kind, namespace, claim.name)
         if not claim.found:
+            return Blocker.CLAIM_NOT_FOUND
+        return Blocker.NONE if SHARED_MODE in claim.access_modes else Blocker.ACCESS_MODE
+    return Blocker.HOST_DISK_NOT_SHARED if kind == "hostDisk" and not shared else Blocker.NONE
+
+
+def _reason(namespace: str, code: Blocker, claim: Claim | None) -> str:
+    reference = ObjectRef(PVC.kind, namespace, claim.name if claim else "")
+    match code:
+        case Blocker.CLAIM_NOT_FOUND:
             return f"cannot tell: {reference} was not found"
-        if SHARED_MODE not in claim.access_modes:
-            modes = " and ".join(claim.access_modes) or "without an access mode"
+        case Blocker.ACCESS_MODE:
+            modes = " and ".join(claim.access_modes if claim else ()) or "without an access mode"
             return f"{reference} is {modes}; live migration needs {SHARED_MODE}"
-        return ""
-    if kind == "hostDisk" and not shared:
-        return "it is a hostDisk that is not marked shared; live migration needs a disk that both nodes reach"
-    return ""
+        case Blocker.HOST_DISK_NOT_SHARED:
+            return "it is a hostDisk that is not marked shared; live migration needs a disk that both nodes reach"
+        case Blocker.NONE:
+            return ""
 
 
-def _claim(context: FactContext, volume: Object, kind: str, status: Object) -> Claim | None:
+def _is_reachable(machine: Machine, name: str) -> bool:
+    """Say whether a volume needs no copy: it is shared through virtiofs, or attached as a read-only CD-ROM."""
+    if any(text(filesystem, "name") == name for filesystem in mappings(machine.devices, "filesystems")):
+        return True
+    return any(
+        text(disk, "name") == name and value(disk, "cdrom", "readonly") is not False
+        for disk in mappings(machine.devices, "disks")
+        if isinstance(value(disk, "cdrom"), dict)
+    )
+
+
+def _claim(context: FactContext, machine: Machine, volume: Object, kind: str, status: Object) -> Claim | None:
     """The claim behind a volume; of a hostDisk only if KubeVirt made it from a claim, which its status shows."""
     known = value(status, "persistentVolumeClaimInfo")
     if kind in _CLAIM_KINDS:
         name = text(volume, kind, _CLAIM_KINDS[kind])
-    elif kind == "hostDisk" and isinstance(known, Mapping):
+    elif kind == "hostDisk" and isinstance(known, dict):
         name = text(known, "claimName")
     else:
         return None
     pvc = context.view.get(PVC, context.request.namespace, name) if name else None
-    if isinstance(known, Mapping) and text(known, "claimName") in {"", name}:
-        modes, volume_mode = strings(known, "accessModes"), text(known, "volumeMode")
+    wanted = machine.claims.get(name, {})
+    if isinstance(known, dict) and text(known, "claimName") in {"", name}:
+        asked: Mapping[str, JSON] = known
     elif pvc is not None:
-        modes, volume_mode = strings(pvc, "spec", "accessModes"), text(pvc, "spec", "volumeMode")
+        asked = mapping(pvc, "spec")
+    elif strings(wanted, "accessModes"):
+        asked = wanted
     else:
+        # Modes that a DataVolume leaves open come from a StorageProfile once CDI makes the claim.
         return Claim(name=name, found=False)
     return Claim(
         name=name,
-        access_modes=modes,
-        volume_mode=volume_mode or "Filesystem",
-        storage_class=text(pvc, "spec", "storageClassName"),
+        access_modes=strings(asked, "accessModes"),
+        volume_mode=text(asked, "volumeMode") or "Filesystem",
+        storage_class=text(pvc, "spec", "storageClassName") or text(wanted, "storageClassName"),
     )
 
 
@@ -177,7 +212,8 @@ FACTS = (
         "volumes.all",
         "list(map)",
         "The VM's volumes, each with name, kind, claim, accessModes, volumeMode, storageClass, shared, hotplugged, "
-        "migratable and reason. For a write of a VM or VMI those that it asks for.",
+        "copied (never blocks, but is copied to the target), migratable, and code (AccessMode, ClaimNotFound, "
+        "HostDiskNotShared) and reason if it is not. For a write of a VM or VMI those that it asks for.",
         lambda context: [volume.as_json() for volume in volumes_of(context)],
     ),
     Fact(

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from webhook.kubevirt.criticality import critical_reason
-from webhook.kubevirt.resources import KUBEVIRT, VM, VMI, VMIM
+from webhook.kubevirt.indexkeys import DOMAIN_ANNOTATION
+from webhook.kubevirt.resources import KUBEVIRT, POD, VM, VMI, VMIM
 from webhook.model.facts import ClusterView, Fact, FactContext, WatchedResource
 from webhook.model.objects import JSON, Object, labels_of, mappings, name_of, strings, text, value
 from webhook.model.quantity import parse_bytes
@@ -29,7 +30,8 @@ def is_about(request: AdmissionRequest, watched: WatchedResource) -> bool:
 def vmi_name(request: AdmissionRequest) -> str:
     """Return the name of the VMI that a request is about; empty if it is about none.
 
-    That is ``spec.vmiName`` of a VMIM (on DELETE of the old object), a VMI itself, and of a VM its VMI.
+    That is ``spec.vmiName`` of a VMIM (on DELETE of the old object), a VMI itself, and of a VM its VMI. Whose
+    virt-launcher a pod is takes a look at the cluster: see :func:`subject_name`.
     """
     if is_about(request, VMIM):
         return text(request.object or request.old_object, "spec", "vmiName")
@@ -38,11 +40,25 @@ def vmi_name(request: AdmissionRequest) -> str:
     return ""
 
 
+def subject_name(context: FactContext) -> str:
+    """Return the name of the VMI that the request is about, also where it is about the VMI's virt-launcher pod.
+
+    Source: KubeVirt ``pkg/virt-controller/services/template.go`` (annotation ``kubevirt.io/domain``, label
+    ``kubevirt.io: virt-launcher``).
+    """
+    request = context.request
+    if not is_about(request, POD):
+        return vmi_name(request)
+    pod = context.view.get(POD, request.namespace, request.subject.name)
+    launcher = labels_of(pod).get("kubevirt.io") == "virt-launcher"
+    return text(pod, "metadata", "annotations", DOMAIN_ANNOTATION) if launcher else ""
+
+
 def vmi_of(context: FactContext) -> Object | None:
     """Return the cached VMI that the request is about, if there is one."""
 
     def look_up(context: FactContext) -> Object | None:
-        namespace, name = context.request.namespace, vmi_name(context.request)
+        namespace, name = context.request.namespace, subject_name(context)
         return context.view.get(VMI, namespace, name) if namespace and name else None
 
     return context.once("vmi", look_up)
@@ -114,13 +130,13 @@ FACTS = (
         "vmi.name",
         "string",
         "Name of the VirtualMachineInstance that the request is about; empty if it is about none.",
-        lambda context: vmi_name(context.request),
+        subject_name,
     ),
     Fact(
         "vmi.namespace",
         "string",
         "Its namespace.",
-        lambda context: context.request.namespace if vmi_name(context.request) else "",
+        lambda context: context.request.namespace if subject_name(context) else "",
     ),
     Fact(
         "vmi.found",

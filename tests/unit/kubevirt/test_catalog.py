@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -16,10 +18,14 @@ from tests.support.builders import (
     context,
     hyperconverged,
     kubevirt,
+    launcher,
     migration_policy,
     namespace,
+    network_attachment,
+    node,
     pvc,
     pvc_volume,
+    quota,
     request,
     role_binding,
     user,
@@ -27,12 +33,14 @@ from tests.support.builders import (
     vmi,
     vmim,
 )
+from webhook import kubevirt as package
 from webhook.errors import FactUnavailable
-from webhook.kubevirt import configchange, exposure, migrationconfig, permission, requester, volumes, workload
 from webhook.kubevirt.catalog import FACTS
 from webhook.kubevirt.resources import RESOURCES
 from webhook.model.facts import CelType
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
+
+CATALOG = "webhook.kubevirt.catalog"
 
 
 def is_text(found: Any) -> bool:
@@ -88,6 +96,20 @@ NAMES = st.sampled_from(
         *("bandwidthPerMigration", "experimental", "persistentVolumeClaim", "claimName", "volumeStatus", "conditions"),
         *("virtualMachineInstanceSelector", "namespaceSelector", "apiVersion", "kind", "a", "migguard.io/critical"),
         *("kubevirt.kubevirt.io/jsonpatch", "migratedVolumes", "domain", "memory", "guest", "phase", "hostDisk"),
+        *("devices", "disks", "interfaces", "networks", "gpus", "hostDevices", "features", "cpu", "launchSecurity"),
+        *("evictionStrategy", "tolerations", "nodeSelector", "migrationState", "migrationConfiguration", "mode"),
+        *(
+            "rules",
+            "verbs",
+            "resources",
+            "apiGroups",
+            "subjects",
+            "roleRef",
+            "aggregationRule",
+            "updateVolumesStrategy",
+        ),
+        *("source", "target", "labelFilters", "customizeComponents", "patches", "finalizers", "creationTimestamp"),
+        *("allocatable", "taints", "containers", "requests", "hard", "used", "nodeName", "overhead"),
     ]
 )
 SCALARS = (
@@ -113,6 +135,10 @@ CLUSTER = (
     migration_policy(selectors={}),
     cluster_role(),
     role_binding("b", "prod", user("alice")),
+    node("node02"),
+    launcher(),
+    quota({"requests.memory": "8Gi"}, {"requests.memory": "1Gi"}),
+    network_attachment(),
 )
 
 
@@ -155,7 +181,8 @@ def test_no_parameters_break_a_fact(watched: Any, parameters: dict[str, Any]) ->
 
 
 def test_every_topic_is_in_the_catalogue_and_no_name_is_taken_twice() -> None:
-    topics = (requester, permission, workload, volumes, migrationconfig, configchange, exposure)
+    modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
+    topics = [module for module in modules if hasattr(module, "FACTS") and module.__name__ != CATALOG]
     names = [fact.name for topic in topics for fact in topic.FACTS]
     assert sorted(names) == sorted(FACTS)
     assert len(set(names)) == len(names)

@@ -196,6 +196,18 @@ def test_what_cannot_be_told_is_an_error(asked: AdmissionRequest, error: str) ->
     assert ask("error", context(asked)).startswith(error)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(create(KUBEVIRT, kubevirt({"parallelMigrationsPerCluster": -1})), id="KubeVirt CR"),
+        pytest.param(create(HYPERCONVERGED, hyperconverged({"parallelMigrationsPerCluster": -1})), id="HyperConverged"),
+    ],
+)
+def test_a_number_that_go_cannot_decode_is_an_error(asked: AdmissionRequest) -> None:
+    found = ask("error", context(asked))
+    assert found.endswith(".parallelMigrationsPerCluster is not a whole number from 0 to 4294967295")
+
+
 def test_a_write_that_hyperconverged_cannot_render_changes_nothing() -> None:
     asked = update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(ON, patch="["))
     assert ask("changed", context(asked)) == []
@@ -222,3 +234,117 @@ def test_an_unrelated_update_of_an_unsafe_object_changes_nothing() -> None:
 def test_for_another_kind_before_and_after_are_what_is_in_force() -> None:
     found = context(create(PVC, pvc()), kubevirt(ON))
     assert (ask("applies", found), ask("after.allowPostCopy", found), ask("changed", found)) == (False, True, [])
+
+
+def released(found: dict[str, Any], release: str) -> dict[str, Any]:
+    return {**found, "status": {"versions": [{"name": "operator", "version": release}]}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "cached", "timeout"),
+    [
+        pytest.param(
+            update(HYPERCONVERGED, released(hyperconverged({}), "1.20.0"), hyperconverged(OFF)),
+            [],
+            20,
+            id="the old object tells the release",
+        ),
+        pytest.param(
+            update(HYPERCONVERGED, released(hyperconverged({}), "1.20.0"), released(hyperconverged({}), "1.13.0")),
+            [],
+            20,
+            id="what the new object says of it is not believed",
+        ),
+        pytest.param(
+            create(HYPERCONVERGED, released(hyperconverged({}), "1.13.0")),
+            [],
+            150,
+            id="nor is it where the object is created",
+        ),
+        pytest.param(
+            create(HYPERCONVERGED, hyperconverged({})),
+            [{**kubevirt({}), "status": {"observedKubeVirtVersion": "v1.9.0"}}],
+            20,
+            id="the KubeVirt CR tells the release",
+        ),
+        pytest.param(
+            create(HYPERCONVERGED, hyperconverged({"completionTimeoutPerGiB": 30})), [], 30, id="a value that is given"
+        ),
+    ],
+)
+def test_where_a_hyperconverged_leaves_out_a_field_its_releases_default_counts(
+    asked: AdmissionRequest, cached: list[dict[str, Any]], timeout: int
+) -> None:
+    assert ask("after.completionTimeoutPerGiB", context(asked, *cached)) == timeout
+
+
+def test_what_is_at_its_default_is_not_set_by_the_object() -> None:
+    found = context(create(HYPERCONVERGED, hyperconverged({"network": "lan"})))
+    assert ask("sets", found) == ["network"]
+    assert ask("sources", found)["progressTimeout"] == "HyperConverged default"
+
+
+def patches(*names: str) -> dict[str, Any]:
+    listed = [{"resourceType": "Deployment", "resourceName": name, "type": "json", "patch": "[]"} for name in names]
+    return {"patches": listed}
+
+
+def customizing(*names: str) -> str:
+    return json.dumps([{"op": "add", "path": "/spec/customizeComponents", "value": patches(*names)}])
+
+
+@pytest.mark.parametrize(
+    ("asked", "components"),
+    [
+        pytest.param(create(KUBEVIRT, kubevirt(customizeComponents=patches("a"))), ["Deployment a"], id="KubeVirt CR"),
+        pytest.param(
+            update(
+                KUBEVIRT,
+                kubevirt(customizeComponents=patches("a")),
+                kubevirt(customizeComponents=patches("a", "b")),
+                version="v1alpha3",
+            ),
+            ["Deployment b"],
+            id="KubeVirt CR, old version, one more",
+        ),
+        pytest.param(
+            delete(KUBEVIRT, kubevirt(customizeComponents=patches("a"))), [], id="a KubeVirt CR that is deleted"
+        ),
+        pytest.param(
+            update(HYPERCONVERGED, hyperconverged({}), hyperconverged({}, patch=customizing("a"))),
+            ["Deployment a"],
+            id="annotation",
+        ),
+        pytest.param(
+            update(
+                HYPERCONVERGED,
+                hyperconverged({}, version="v1"),
+                hyperconverged({}, version="v1", patch=customizing("a")),
+                version="v1",
+            ),
+            ["Deployment a"],
+            id="annotation of v1",
+        ),
+        pytest.param(
+            update(HYPERCONVERGED, hyperconverged({}, patch=customizing("a")), hyperconverged(patch=customizing("a"))),
+            [],
+            id="annotation that stays",
+        ),
+        pytest.param(
+            create(MIGRATION_POLICY, migration_policy(selectors={}, customizeComponents=patches("a"))),
+            [],
+            id="MigrationPolicy has no such field",
+        ),
+        pytest.param(create(PVC, pvc()), [], id="another kind"),
+    ],
+)
+def test_components_that_a_write_customizes(asked: AdmissionRequest, components: list[str]) -> None:
+    found = context(asked)
+    assert (ask("components", found), ask("componentCount", found)) == (components, len(components))
+
+
+def test_of_many_components_the_first_are_named() -> None:
+    names = [f"d{number:02}" for number in range(12)]
+    found = context(create(KUBEVIRT, kubevirt(customizeComponents=patches(*names))))
+    assert ask("components", found) == [f"Deployment {name}" for name in names[:10]]
+    assert ask("componentCount", found) == 12

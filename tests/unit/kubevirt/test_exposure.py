@@ -21,6 +21,7 @@ from tests.support.builders import (
     update,
     vm,
     vmi,
+    vmim,
 )
 from webhook.errors import FactUnavailable
 from webhook.kubevirt.catalog import FACTS
@@ -50,23 +51,31 @@ def labelled(labels: dict[str, str]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("asked", "objects"),
     [
-        pytest.param(update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(ON)), [DB], id="HCO v1beta1"),
+        pytest.param(
+            update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(ON)), [DB], id="e10 HyperConverged v1beta1"
+        ),
         pytest.param(
             update(HYPERCONVERGED, hyperconverged(OFF, version="v1"), hyperconverged(ON, version="v1"), version="v1"),
             [DB],
-            id="HCO v1",
+            id="e10 HyperConverged v1",
         ),
         pytest.param(
-            update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(OFF, patch=PATCH_ON)), [DB], id="annotation"
+            update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(OFF, patch=PATCH_ON)),
+            [DB],
+            id="e9 jsonpatch annotation",
         ),
-        pytest.param(create(HYPERCONVERGED, hyperconverged(ON)), [DB], id="HCO created"),
-        pytest.param(update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)), [DB], id="KubeVirt CR"),
-        pytest.param(create(KUBEVIRT, kubevirt(ON)), [DB], id="KubeVirt CR created"),
-        pytest.param(create(MIGRATION_POLICY, migration_policy(selectors=ALL, **ON)), [DB], id="policy created"),
+        pytest.param(create(HYPERCONVERGED, hyperconverged(ON)), [DB], id="e10 HyperConverged created"),
+        pytest.param(update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)), [DB], id="e11 KubeVirt CR"),
+        pytest.param(create(KUBEVIRT, kubevirt(ON)), [DB], id="e11 KubeVirt CR created"),
+        pytest.param(
+            create(MIGRATION_POLICY, migration_policy(selectors=ALL, **ON)),
+            [DB],
+            id="e12 MigrationPolicy with allowPostCopy",
+        ),
         pytest.param(
             update(MIGRATION_POLICY, migration_policy(selectors=ALL, **OFF), migration_policy(selectors=ALL, **ON)),
             [DB, migration_policy(selectors=ALL, **OFF)],
-            id="policy switched on",
+            id="e12 MigrationPolicy switched on",
         ),
         pytest.param(
             update(
@@ -75,32 +84,34 @@ def labelled(labels: dict[str, str]) -> dict[str, Any]:
                 migration_policy(selectors=BY_APP, **ON),
             ),
             [DB],
-            id="policy widened",
+            id="e12 MigrationPolicy widened",
         ),
-        pytest.param(delete(MIGRATION_POLICY, GUARD), [DB, GUARD, kubevirt(ON)], id="protecting policy deleted"),
+        pytest.param(
+            delete(MIGRATION_POLICY, GUARD), [DB, GUARD, kubevirt(ON)], id="e13 protecting MigrationPolicy deleted"
+        ),
         pytest.param(
             update(
                 MIGRATION_POLICY, GUARD, migration_policy("guard", selectors={"namespaceSelector": {"x": "y"}}, **OFF)
             ),
             [DB, GUARD, kubevirt(ON)],
-            id="protecting policy narrowed",
+            id="e13 protecting MigrationPolicy narrowed",
         ),
         pytest.param(
             create(MIGRATION_POLICY, migration_policy("silent", selectors=NARROW)),
             [DB, GUARD, kubevirt(ON)],
-            id="a more specific policy that is silent",
+            id="e12 more specific silent policy",
         ),
         pytest.param(
             create(
                 MIGRATION_POLICY, migration_policy("a", selectors={"virtualMachineInstanceSelector": CRITICAL}, **ON)
             ),
             [DB, GUARD],
-            id="a tie won by name",
+            id="e12 tie won by name",
         ),
         pytest.param(
             update(VMI, DB, labelled({"app": "db"})),
             [DB, namespace(labels=CRITICAL), GUARD, kubevirt(ON)],
-            id="VMI label that a protecting policy selects by is taken away",
+            id="e14 VMI label that a protecting policy selects by is taken away",
         ),
         pytest.param(
             update(VMI, DB, labelled({**CRITICAL, "app": "db", "fast": "yes"})),
@@ -108,12 +119,12 @@ def labelled(labels: dict[str, str]) -> dict[str, Any]:
                 DB,
                 migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON),
             ],
-            id="VMI label added that a policy selects by",
+            id="e14 VMI label added that a policy selects by",
         ),
         pytest.param(
             update(NAMESPACE, namespace(), namespace(labels={"fast": "yes"})),
             [DB, namespace(), migration_policy(selectors={"namespaceSelector": {"fast": "yes"}}, **ON)],
-            id="namespace label added",
+            id="e14 namespace label added",
         ),
         pytest.param(
             update(NAMESPACE, namespace(labels=CRITICAL), namespace(labels={"fast": "yes"})),
@@ -122,7 +133,20 @@ def labelled(labels: dict[str, str]) -> dict[str, Any]:
                 namespace(labels=CRITICAL),
                 migration_policy(selectors={"namespaceSelector": {"fast": "yes"}}, **ON),
             ],
-            id="flag and label of a namespace swapped",
+            id="e15 flag and label of a namespace swapped",
+        ),
+        pytest.param(
+            update(VMI, labelled({}), labelled({**CRITICAL, "fast": "yes"})),
+            [vmi("db"), migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
+            id="e14 e15 VMI flagged and moved to another policy in one write",
+        ),
+        pytest.param(
+            update(VMI, labelled({**CRITICAL, "app": "db"}), labelled({"app": "db"})),
+            [DB, GUARD, kubevirt(ON)],
+            id="e15 flag taken by which a policy protects",
+        ),
+        pytest.param(
+            create(MIGRATION_POLICY, migration_policy(selectors={}, **ON)), [DB], id="e12 selectors that are empty"
         ),
     ],
 )
@@ -188,6 +212,21 @@ def test_a_critical_vm_that_gains_post_copy_is_counted(asked: AdmissionRequest, 
             update(VMI, labelled({}), labelled({"fast": "yes"})),
             [vmi("db"), migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
             id="label of a VM that is not critical",
+        ),
+        pytest.param(
+            update(VMI, labelled({"migguard.io/critical": "no"}), labelled({"fast": "yes"})),
+            [vmi("db"), migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
+            id="another value of the critical label",
+        ),
+        pytest.param(
+            update(VMI, labelled({}), labelled(CRITICAL)),
+            [vmi("db"), kubevirt(ON)],
+            id="flagged where post-copy is on already",
+        ),
+        pytest.param(
+            update(NAMESPACE, namespace(), namespace(labels=CRITICAL)),
+            [vmi("db"), namespace(), kubevirt(ON)],
+            id="namespace flagged where post-copy is on already",
         ),
         pytest.param(
             update(VM, vm(), vm(template_labels={"fast": "yes"})),
@@ -302,3 +341,291 @@ def test_a_label_of_an_earlier_migrations_target_says_nothing_about_the_next() -
     )
     asked = update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(ON))
     assert ask("postCopyCount", context(asked, moved, guard)) == 1
+
+
+# What waits, e16
+
+
+def waiting(phase: str, name: str = "db") -> dict[str, Any]:
+    return vmim(f"move-{name}", vmi_name=name, phase=phase)
+
+
+@pytest.mark.parametrize(
+    ("phase", "counts"),
+    [
+        pytest.param("", True, id="a: no phase yet"),
+        pytest.param("Pending", True, id="a: Pending"),
+        pytest.param("Scheduling", True, id="a: Scheduling"),
+        pytest.param("Scheduled", True, id="a: Scheduled"),
+        pytest.param("WaitingForSync", True, id="a: decentralized target, WaitingForSync"),
+        pytest.param("Synchronizing", True, id="a: decentralized source, Synchronizing"),
+        pytest.param("PreparingTarget", False, id="c freeze: PreparingTarget"),
+        pytest.param("TargetReady", False, id="c freeze: TargetReady"),
+        pytest.param("Running", False, id="c freeze: Running"),
+        pytest.param("Succeeded", False, id="a: Succeeded"),
+        pytest.param("Failed", False, id="a: Failed"),
+    ],
+)
+def test_e16_a_migration_that_is_not_handed_off_will_use_what_is_in_force_then(phase: str, counts: bool) -> None:
+    """Source: domain.md a (phases), c (freeze); KubeVirt migration.go handleTargetPodHandoff."""
+    found = context(update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)), DB, waiting(phase))
+    assert ask("postCopyCount", found) == 1
+    assert (ask("pending", found), ask("pendingCount", found)) == ((["prod/db"], 1) if counts else ([], 0))
+
+
+def test_only_what_is_exposed_is_pending() -> None:
+    others = [vmi("web"), waiting("Pending", "web"), vmi("safe", labels={**CRITICAL, "app": "safe"})]
+    guard = migration_policy("guard", selectors={"virtualMachineInstanceSelector": {"app": "safe"}}, **OFF)
+    found = context(
+        update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)),
+        DB,
+        *others,
+        guard,
+        waiting("Pending"),
+        waiting("Pending", "safe"),
+    )
+    assert ask("pending", found) == ["prod/db"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects", "named"),
+    [
+        pytest.param(update(VMI, labelled({}), labelled(CRITICAL)), [], True, id="VMI"),
+        pytest.param(update(VM, vm(), vm(template_labels=CRITICAL)), [vm()], True, id="template"),
+        pytest.param(update(NAMESPACE, namespace(), namespace(labels=CRITICAL)), [namespace()], True, id="namespace"),
+        pytest.param(
+            update(VMI, labelled({}), labelled(CRITICAL)),
+            [migration_policy("guard", selectors={"virtualMachineInstanceSelector": CRITICAL}, **OFF)],
+            False,
+            id="the flag brings protection",
+        ),
+        pytest.param(
+            update(VM, vm(), vm(template_labels=CRITICAL)),
+            [vm(), migration_policy("guard", selectors={"virtualMachineInstanceSelector": CRITICAL}, **OFF)],
+            True,
+            id="a flag on the template brings none until the next start",
+        ),
+        pytest.param(update(VMI, labelled(CRITICAL), labelled({})), [], False, id="unflagged"),
+        pytest.param(update(VMI, labelled({}), labelled({"app": "x"})), [], False, id="another label"),
+    ],
+)
+def test_e16_a_vm_that_is_flagged_while_a_migration_with_post_copy_waits_is_named(
+    asked: AdmissionRequest, objects: list[dict[str, Any]], named: bool
+) -> None:
+    found = context(asked, vmi("db"), kubevirt(ON), waiting("Pending"), *objects)
+    assert (ask("pendingGain", found), ask("pendingGainCount", found)) == ((["prod/db"], 1) if named else ([], 0))
+
+
+# Volume migrations
+
+
+COPYING = vmi("disks", status={"migratedVolumes": [{"volumeName": "data"}]})
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects"),
+    [
+        pytest.param(update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(ON)), [], id="e10 HyperConverged"),
+        pytest.param(
+            update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(OFF, patch=PATCH_ON)), [], id="e9 annotation"
+        ),
+        pytest.param(update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)), [], id="e11 KubeVirt CR"),
+        pytest.param(create(MIGRATION_POLICY, migration_policy(selectors=ALL, **ON)), [], id="e12 MigrationPolicy"),
+        pytest.param(
+            delete(MIGRATION_POLICY, migration_policy("guard", selectors=ALL, **OFF)),
+            [kubevirt(ON), migration_policy("guard", selectors=ALL, **OFF)],
+            id="e13 protecting MigrationPolicy deleted",
+        ),
+        pytest.param(
+            update(VMI, vmi("disks"), vmi("disks", labels={"fast": "yes"})),
+            [migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
+            id="e14 label of the VMI",
+        ),
+        pytest.param(
+            update(NAMESPACE, namespace(), namespace(labels={"fast": "yes"})),
+            [namespace(), migration_policy(selectors={"namespaceSelector": {"fast": "yes"}}, **ON)],
+            id="e14 label of the namespace",
+        ),
+    ],
+)
+def test_a_vm_that_migrates_volumes_counts_whether_critical_or_not(
+    asked: AdmissionRequest, objects: list[dict[str, Any]]
+) -> None:
+    found = context(asked, COPYING, vmi("web"), *objects)
+    assert (ask("volumeMigrations", found), ask("volumeMigrationsCount", found)) == (["prod/disks"], 1)
+    assert set(ask("sources", found)) == {"prod/disks"}
+    assert ask("postCopyCount", found) == 0
+
+
+def test_what_a_person_writes_into_the_status_of_a_vmi_is_not_believed() -> None:
+    forged = vmi("db", labels={"fast": "yes"}, status={"migratedVolumes": [{"volumeName": "data"}]})
+    policy = migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)
+    assert ask("volumeMigrationsCount", context(update(VMI, vmi("db"), forged), vmi("db"), policy)) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects"),
+    [
+        pytest.param(update(KUBEVIRT, kubevirt(ON), kubevirt({**ON, "network": "x"})), [], id="on before"),
+        pytest.param(
+            update(NAMESPACE, namespace("test"), namespace("test", labels={"fast": "yes"})),
+            [migration_policy(selectors={"namespaceSelector": {"fast": "yes"}}, **ON)],
+            id="label of another namespace",
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(), kubevirt({"allowWorkloadDisruption": True})), [], id="only disruption"
+        ),
+    ],
+)
+def test_a_volume_migration_that_is_not_worse_off_does_not_count(
+    asked: AdmissionRequest, objects: list[dict[str, Any]]
+) -> None:
+    assert ask("volumeMigrationsCount", context(asked, COPYING, *objects)) == 0
+
+
+# Protection by a MigrationPolicy, where the cluster is safe by itself
+
+
+PIN: dict[str, Any] = {"allowPostCopy": False, "allowWorkloadDisruption": False}
+PINNED = migration_policy("guard", selectors={"virtualMachineInstanceSelector": CRITICAL}, **PIN)
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects"),
+    [
+        pytest.param(delete(MIGRATION_POLICY, PINNED), [], id="e13 deleted"),
+        pytest.param(
+            update(
+                MIGRATION_POLICY,
+                PINNED,
+                migration_policy("guard", selectors=NARROW | {"namespaceSelector": {"a": "b"}}),
+            ),
+            [],
+            id="e13 narrowed",
+        ),
+        pytest.param(
+            update(MIGRATION_POLICY, PINNED, migration_policy("guard", **PIN)), [], id="c: selectors null match nothing"
+        ),
+        pytest.param(
+            update(
+                MIGRATION_POLICY,
+                PINNED,
+                migration_policy("guard", selectors={"virtualMachineInstanceSelector": CRITICAL}),
+            ),
+            [],
+            id="c merge: falls silent",
+        ),
+        pytest.param(
+            update(
+                MIGRATION_POLICY,
+                PINNED,
+                migration_policy(
+                    "guard", selectors={"virtualMachineInstanceSelector": CRITICAL}, allowWorkloadDisruption=False
+                ),
+            ),
+            [],
+            id="c merge: post-copy alone is no longer ruled out",
+        ),
+        pytest.param(
+            create(MIGRATION_POLICY, migration_policy("silent", selectors=NARROW, bandwidthPerMigration="1Mi")),
+            [],
+            id="e12 more specific silent policy",
+        ),
+        pytest.param(
+            create(MIGRATION_POLICY, migration_policy("a", selectors=BY_APP)), [], id="e12 tie won by a smaller name"
+        ),
+        pytest.param(
+            create(
+                MIGRATION_POLICY,
+                migration_policy(
+                    "by-target",
+                    selectors={
+                        "virtualMachineInstanceSelector": {
+                            **CRITICAL,
+                            "kubevirt.io/migrationTargetNodeName": "worker-2",
+                        }
+                    },
+                ),
+            ),
+            [],
+            id="c corollary: a label that is there at hand-off only",
+        ),
+        pytest.param(
+            update(VMI, DB, labelled({"migguard.io/critical": "false", "app": "db"})),
+            [vm(template_labels=CRITICAL)],
+            id="e14 VMI label",
+        ),
+        pytest.param(
+            update(NAMESPACE, namespace(), namespace(labels={"team": "a"})),
+            [
+                namespace(),
+                migration_policy(
+                    "silent",
+                    selectors={"namespaceSelector": {"team": "a"}, "virtualMachineInstanceSelector": {"app": "db"}},
+                ),
+            ],
+            id="e14 namespace label",
+        ),
+    ],
+)
+def test_a_critical_vm_that_loses_a_policys_protection_is_named_though_nothing_happens_at_once(
+    asked: AdmissionRequest, objects: list[dict[str, Any]]
+) -> None:
+    found = context(asked, DB, PINNED, *objects)
+    assert (ask("unprotected", found), ask("unprotectedCount", found)) == (["prod/db"], 1)
+    assert ask("protectors", found) == {"prod/db": "MigrationPolicy guard"}
+    assert ask("postCopyCount", found) == ask("disruptionCount", found) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects"),
+    [
+        pytest.param(create(MIGRATION_POLICY, migration_policy("z", selectors=BY_APP)), [], id="tie lost by name"),
+        pytest.param(
+            create(MIGRATION_POLICY, migration_policy("closer", selectors=NARROW, **OFF)),
+            [],
+            id="c merge: allowWorkloadDisruption follows allowPostCopy",
+        ),
+        pytest.param(create(MIGRATION_POLICY, migration_policy("a", selectors={})), [], id="c: score 0 wins nothing"),
+        pytest.param(
+            delete(MIGRATION_POLICY, migration_policy("other", selectors={})), [], id="another policy deleted"
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(), kubevirt({"disableTLS": True})), [], id="the cluster's settings pin nothing"
+        ),
+        pytest.param(update(VMI, DB, labelled({**CRITICAL, "app": "web"})), [], id="a label that no policy selects by"),
+    ],
+)
+def test_protection_that_stays_is_not_lost(asked: AdmissionRequest, objects: list[dict[str, Any]]) -> None:
+    found = context(asked, DB, PINNED, *objects)
+    assert (ask("unprotectedCount", found), ask("protectors", found)) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("machine", "count"),
+    [
+        pytest.param(vmi("db", labels={"app": "db"}), 0, id="not critical"),
+        pytest.param(vmi("db", labels={**CRITICAL, "app": "db"}, phase="Succeeded"), 0, id="has ended"),
+        pytest.param(DB, 1, id="critical"),
+    ],
+)
+def test_only_running_critical_vms_lose_protection(machine: dict[str, Any], count: int) -> None:
+    guard = migration_policy("guard", selectors=BY_APP, **PIN)
+    assert ask("unprotectedCount", context(delete(MIGRATION_POLICY, guard), machine, guard)) == count
+
+
+def test_protection_against_post_copy_counts_where_only_disruption_is_gained() -> None:
+    found = context(delete(MIGRATION_POLICY, PINNED), DB, PINNED, kubevirt({"allowWorkloadDisruption": True}))
+    assert (ask("disruption", found), ask("unprotected", found)) == (["prod/db"], ["prod/db"])
+
+
+def test_a_vm_that_is_exposed_at_once_is_not_said_to_lose_protection_as_well() -> None:
+    found = context(delete(MIGRATION_POLICY, PINNED), DB, PINNED, kubevirt(ON))
+    assert (ask("postCopyCount", found), ask("unprotectedCount", found)) == (1, 0)
+
+
+def test_the_first_ten_that_lose_protection_are_named_and_all_are_counted() -> None:
+    machines = [vmi(f"vm{number:02}", labels=CRITICAL) for number in range(12)]
+    found = context(delete(MIGRATION_POLICY, PINNED), *machines, PINNED)
+    assert (len(ask("unprotected", found)), ask("unprotectedCount", found)) == (10, 12)
+    assert list(ask("protectors", found)) == ask("unprotected", found)

@@ -45,6 +45,14 @@ DOCUMENT = {"a": {"b": [1, 2, 3], "c": True, "n": None}, "x/y": 1, "m~n": 2}
         pytest.param(op("test", "/a/c", value=True), ("a", "c"), True, id="test holds"),
         pytest.param(op("test", "/a/missing", value=None), ("a", "c"), True, id="test for null where nothing is"),
         pytest.param(op("test", "/a/missing"), ("a", "c"), True, id="test without a value where nothing is"),
+        pytest.param(
+            op("copy", "/a/d", **{"from": "x/a/c"}), ("a", "d"), True, id="before the first slash of from is ignored"
+        ),
+        pytest.param(op("copy", "/a/d", **{"from": "/a/"}), ("a", "d"), None, id="an empty last step reads as null"),
+        pytest.param(op("copy", "/d", **{"from": ""}), ("d", "x/y"), 1, id="copy of the whole document"),
+        pytest.param(op("replace", "/a/", value=5), ("a", ""), 5, id="replace writes an empty key"),
+        pytest.param(op("test", "/a/", value=None), ("a", "c"), True, id="test for null of an empty last step"),
+        pytest.param(op("add", "/a/b/+1", value=9), ("a", "b"), [1, 9, 2, 3], id="index with a sign"),
     ],
 )
 def test_an_operation_does_what_hyperconverged_does(
@@ -73,6 +81,12 @@ def test_an_operation_does_what_hyperconverged_does(
         pytest.param(op("test", "/a/b", value=[1, 2]), id="shorter list"),
         pytest.param(op("test", "/a/c"), id="test without a value where something is"),
         pytest.param(op("copy", "/a/d", **{"from": "/nothing"}), id="copy of nothing"),
+        pytest.param(op("move", "/a/d", **{"from": "/a/"}), id="move of an empty last step"),
+        pytest.param(op("move", "/d", **{"from": ""}), id="move of the whole document"),
+        pytest.param(op("move", "/a/c/d", **{"from": "/a/c"}), id="move into itself"),
+        pytest.param(op("remove", "/a/"), id="remove of an empty last step"),
+        pytest.param(op("test", "/a//c", value=True), id="an empty step leads nowhere"),
+        pytest.param(op("add", "/a/b/", value=1), id="an empty step is no index"),
     ],
 )
 def test_an_operation_that_cannot_be_done_is_an_error(operation: dict[str, Any]) -> None:
@@ -94,6 +108,10 @@ def test_an_operation_that_cannot_be_done_is_an_error(operation: dict[str, Any])
         pytest.param('[{"op":"add","value":1}]', "operation 1 has no path", id="no path"),
         pytest.param('[{"op":"add","path":"spec","value":1}]', "operation 1 has no path", id="relative path"),
         pytest.param('[{"op":"copy","path":"/spec/x"}]', "operation 1 has no from", id="no source"),
+        pytest.param(
+            '[{"op":"copy","path":"/a","from":"b"}]', "operation 1 has a from without /", id="source without a slash"
+        ),
+        pytest.param('[{"op":"copy","path":"/a","from":null}]', "operation 1 has no from", id="source is null"),
         pytest.param('[{"op":"add","path":"/spec/x","value":NaN}]', "NaN is no value", id="NaN"),
         pytest.param('[{"op":"add","path":"/a","value":{"k":1,"k":2}}]', "same key twice", id="key twice"),
         pytest.param("[" * 100_000, "not JSON", id="deep"),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.builders import context, create, hyperconverged, kubevirt, migration_policy, namespace, vmi, vmim
 from webhook.kubevirt.catalog import FACTS
+from webhook.kubevirt.migrationfields import FIELDS
 from webhook.kubevirt.resources import VMIM
 from webhook.model.facts import FactContext
 
@@ -65,66 +66,66 @@ GOLD = {"virtualMachineInstanceSelector": {"tier": "gold"}}
 @pytest.mark.parametrize(
     ("objects", "on", "named"),
     [
-        pytest.param([], False, "KubeVirt default", id="nothing is set"),
+        pytest.param([], False, "KubeVirt default", id="virt-config-defaults"),
         pytest.param(
             [kubevirt({"allowPostCopy": True})],
             True,
             "KubeVirt kubevirt/kubevirt spec.configuration.migrations.allowPostCopy",
-            id="bare KubeVirt",
+            id="setConfigFromKubeVirt-bare-kubevirt",
         ),
         pytest.param(
             [hyperconverged({"allowPostCopy": True})],
             True,
             f"{HCO} spec.liveMigrationConfig.allowPostCopy",
-            id="manifests with the HyperConverged alone",
+            id="hcLiveMigrationToKv-manifests-with-the-hyperconverged-alone",
         ),
         pytest.param(
             [hyperconverged({"allowPostCopy": True}, version="v1")],
             True,
             f"{HCO} spec.virtualization.liveMigrationConfig.allowPostCopy",
-            id="HyperConverged v1",
+            id="hcLiveMigrationToKv-v1",
         ),
         pytest.param(
             [hyperconverged({"allowPostCopy": True}), rendered({"allowPostCopy": True})],
             True,
             f"{HCO} spec.liveMigrationConfig.allowPostCopy",
-            id="rendered from HyperConverged",
+            id="getKVConfig-rendered-from-hyperconverged",
         ),
         pytest.param(
             [hyperconverged({}, patch=POST_COPY_PATCH), rendered({"allowPostCopy": True})],
             True,
             f"annotation kubevirt.kubevirt.io/jsonpatch of {HCO}",
-            id="rendered from the annotation",
+            id="applyAnnotationPatch-rendered-from-the-annotation",
         ),
         pytest.param(
             [hyperconverged({"allowPostCopy": False}), rendered({"allowPostCopy": True})],
             True,
             f"KubeVirt openshift-cnv/{RENDERED_NAME} spec.configuration.migrations.allowPostCopy",
-            id="KubeVirt CR edited by hand",
+            id="the-kubevirt-cr-edited-by-hand",
         ),
         pytest.param(
             [hyperconverged({"allowPostCopy": True}), rendered({"allowPostCopy": False})],
             False,
             f"KubeVirt openshift-cnv/{RENDERED_NAME} spec.configuration.migrations.allowPostCopy",
-            id="not rendered yet: what KubeVirt has is in force",
+            id="not-rendered-yet-what-kubevirt-has-is-in-force",
         ),
         pytest.param(
             [hyperconverged({"allowPostCopy": True}), kubevirt({"allowPostCopy": True})],
             True,
             "KubeVirt kubevirt/kubevirt spec.configuration.migrations.allowPostCopy",
-            id="a HyperConverged of another namespace",
+            id="a-hyperconverged-of-another-namespace",
         ),
         pytest.param(
             [kubevirt({"allowPostCopy": True}), migration_policy("safe", selectors=GOLD, allowPostCopy=False)],
             False,
             "MigrationPolicy safe",
-            id="MigrationPolicy protects",
+            id="resolveMigrationConfig-policy-protects",
         ),
         pytest.param(
             [kubevirt({}), migration_policy("fast", selectors=GOLD, allowPostCopy=True)],
             True,
             "MigrationPolicy fast",
-            id="MigrationPolicy endangers",
+            id="resolveMigrationConfig-policy-endangers",
         ),
         pytest.param(
             [
@@ -136,19 +137,19 @@ GOLD = {"virtualMachineInstanceSelector": {"tier": "gold"}}
             ],
             True,
             "KubeVirt kubevirt/kubevirt spec.configuration.migrations.allowPostCopy",
-            id="a more specific policy that is silent takes the protection away",
+            id="matchPolicy-a-more-specific-silent-policy-takes-the-protection-away",
         ),
         pytest.param(
             [migration_policy("x", selectors={"virtualMachineInstanceSelector": {"tier": "tin"}}, allowPostCopy=True)],
             False,
             "KubeVirt default",
-            id="a policy for other VMs",
+            id="matchPolicy-a-policy-for-other-vms",
         ),
         pytest.param(
             [kubevirt({"allowPostCopy": True}, namespace="elsewhere"), kubevirt({"allowPostCopy": False})],
             False,
             "KubeVirt kubevirt/kubevirt spec.configuration.migrations.allowPostCopy",
-            id="a KubeVirt CR outside the install namespaces",
+            id="a-kubevirt-cr-outside-the-install-namespaces",
         ),
     ],
 )
@@ -186,5 +187,69 @@ def test_quantities_are_bytes() -> None:
 
 def test_every_field_has_a_source() -> None:
     found = context(ASKED, vmi())
-    names = {name.removeprefix("migration.") for name in FACTS if name.startswith("migration.")}
-    assert set(ask("sources", found)) == names - {"policy", "sources"}
+    assert set(ask("sources", found)) == {field.name for field in FIELDS}
+
+
+def released(found: dict[str, Any], release: str) -> dict[str, Any]:
+    return {**found, "status": {"versions": [{"name": "operator", "version": release}]}}
+
+
+@pytest.mark.parametrize(
+    ("objects", "value", "named"),
+    [
+        pytest.param([], 150, "KubeVirt default", id="nothing-is-installed"),
+        pytest.param(
+            [released(hyperconverged({}), "1.13.0")], 800, "HyperConverged default", id="hc-1.13-manifest-alone"
+        ),
+        pytest.param(
+            [released(hyperconverged({}), "1.20.0")], 20, "HyperConverged default", id="hc-1.20-manifest-alone"
+        ),
+        pytest.param([hyperconverged({})], 150, "HyperConverged default", id="hc-of-unknown-release"),
+        pytest.param(
+            [released(hyperconverged({"completionTimeoutPerGiB": 40}), "1.20.0")],
+            40,
+            f"{HCO} spec.liveMigrationConfig.completionTimeoutPerGiB",
+            id="hc-field-beats-its-default",
+        ),
+        pytest.param(
+            [released(hyperconverged({}), "1.20.0"), rendered({"completionTimeoutPerGiB": 20})],
+            20,
+            "HyperConverged default",
+            id="getKVConfig-renders-the-default",
+        ),
+        pytest.param(
+            [released(hyperconverged({}), "1.20.0"), rendered({})],
+            150,
+            "KubeVirt default",
+            id="the-kubevirt-cr-counts-even-where-it-says-less",
+        ),
+        pytest.param(
+            [hyperconverged({}), {**rendered({}), "status": {"observedKubeVirtVersion": "v1.9.0"}}],
+            150,
+            "KubeVirt default",
+            id="a-hyperconverged-default-is-not-in-force-before-it-is-rendered",
+        ),
+        pytest.param(
+            [released(hyperconverged({}), "1.20.0"), rendered({"completionTimeoutPerGiB": 21})],
+            21,
+            f"KubeVirt openshift-cnv/{RENDERED_NAME} spec.configuration.migrations.completionTimeoutPerGiB",
+            id="the-kubevirt-cr-edited-by-hand",
+        ),
+        pytest.param(
+            [kubevirt({"completionTimeoutPerGiB": None})],
+            150,
+            "KubeVirt default",
+            id="setConfigFromKubeVirt-null-is-unset",
+        ),
+    ],
+)
+def test_defaults_come_from_whatever_is_installed(objects: list[dict[str, Any]], value: int, named: str) -> None:
+    found = context(ASKED, vmi(), *objects)
+    assert (ask("completionTimeoutPerGiB", found), source("completionTimeoutPerGiB", found)) == (value, named)
+
+
+def test_a_later_release_needs_two_switches_for_post_copy() -> None:
+    """Source: HyperConverged release-1.19 api/v1 (allowWorkloadDisruption: false by default)."""
+    found = context(ASKED, vmi(), released(hyperconverged({"allowPostCopy": True}), "1.19.0"))
+    assert (ask("allowPostCopy", found), ask("allowWorkloadDisruption", found)) == (True, False)
+    assert source("allowWorkloadDisruption", found) == "HyperConverged default"

@@ -19,6 +19,11 @@ from webhook.kubevirt.migrationfields import BY_NAME, FIELDS, MigrationField, fi
         pytest.param("progressTimeout", True, None, id="boolean for a number"),
         pytest.param("progressTimeout", 7.0, None, id="fraction for a whole number"),
         pytest.param("progressTimeout", 2**63, None, id="beyond int64"),
+        pytest.param("progressTimeout", -1, -1, id="int64 may be negative"),
+        pytest.param("parallelMigrationsPerCluster", -1, None, id="uint32 may not"),
+        pytest.param("parallelMigrationsPerCluster", 2**32 - 1, 2**32 - 1, id="largest uint32"),
+        pytest.param("parallelOutboundMigrationsPerNode", 2**32, None, id="beyond uint32"),
+        pytest.param("maxDowntimeMs", -1, None, id="uint64 may not be negative"),
         pytest.param("bandwidthPerMigration", "64Mi", 64 * 2**20, id="quantity"),
         pytest.param("bandwidthPerMigration", 1000, 1000, id="number as a quantity"),
         pytest.param("bandwidthPerMigration", "fast", None, id="no quantity"),
@@ -59,6 +64,33 @@ def test_hyperconverged_has_its_nine_fields_and_a_policy_its_seven() -> None:
         "bandwidthPerMigration",
         "completionTimeoutPerGiB",
         "maxDowntimeMs",
+        "allowPostCopy",
+        "allowWorkloadDisruption",
+        "experimental",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("parallelMigrationsPerCluster", "a whole number from 0 to 4294967295"),
+        ("progressTimeout", "a whole number"),
+        ("allowPostCopy", "a boolean"),
+    ],
+)
+def test_a_message_can_say_what_a_value_must_be(name: str, expected: str) -> None:
+    assert BY_NAME[name].expected == expected
+
+
+def test_what_virt_handler_reads_of_the_copy_made_at_hand_off() -> None:
+    """Source: KubeVirt pkg/virt-handler/migration-source.go (migrateVMI)."""
+    assert {field.name for field in FIELDS if field.at_handoff} == {
+        "bandwidthPerMigration",
+        "progressTimeout",
+        "completionTimeoutPerGiB",
+        "maxDowntimeMs",
+        "unsafeMigrationOverride",
+        "allowAutoConverge",
         "allowPostCopy",
         "allowWorkloadDisruption",
         "experimental",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.builders import migration_policy
 from webhook.kubevirt.migrationfields import DEFAULTS, Setting
@@ -25,28 +23,61 @@ def policy(name: str, vmi: Any = None, namespace: Any = None) -> MigrationPolicy
 @pytest.mark.parametrize(
     ("policies", "winner"),
     [
-        pytest.param([], None, id="no policies"),
-        pytest.param([policy("a", {"app": "db"})], "a", id="VMI label"),
-        pytest.param([policy("a", {"app": "web"})], None, id="other value"),
-        pytest.param([policy("a", {"app": "db", "x": "y"})], None, id="all pairs must match"),
-        pytest.param([policy("a", None, {"env": "prod"})], "a", id="namespace label"),
-        pytest.param([policy("a", {"app": "db"}, {"env": "test"})], None, id="both selectors must match"),
-        pytest.param([policy("a", {})], "a", id="empty selectors match all"),
-        pytest.param([MigrationPolicy.read(migration_policy("a"))], None, id="no selectors block matches nothing"),
-        pytest.param([policy("a", {}), policy("b", {"app": "db"})], "b", id="more pairs win"),
-        pytest.param([policy("a", {"app": "db"}), policy("b", {"app": "db"}, {"env": "prod"})], "b", id="total counts"),
+        pytest.param([], None, id="matchPolicy-no-policies"),
+        pytest.param([policy("a", {"app": "db"})], "a", id="countMatchingLabels-vmi-label"),
+        pytest.param([policy("a", {"app": "web"})], None, id="countMatchingLabels-other-value"),
+        pytest.param([policy("a", {"app": "db", "x": "y"})], None, id="countMatchingLabels-all-pairs-must-match"),
+        pytest.param([policy("a", None, {"env": "prod"})], "a", id="countMatchingLabels-namespace-label"),
         pytest.param(
-            [policy("a", None, {"env": "prod"}), policy("b", {"app": "db"})], "b", id="on a tie more VMI pairs win"
+            [policy("a", {"app": "db"}, {"env": "test"})], None, id="countMatchingLabels-both-selectors-must-match"
+        ),
+        pytest.param([policy("a", {})], "a", id="countMatchingLabels-empty-selectors-match-all"),
+        pytest.param(
+            [MigrationPolicy.read(migration_policy("a"))], None, id="countMatchingLabels-nil-selectors-match-nothing"
+        ),
+        pytest.param([policy("a", {}), policy("b", {"app": "db"})], "b", id="greaterThan-more-pairs-win"),
+        pytest.param(
+            [policy("a", {"app": "db"}), policy("b", {"app": "db"}, {"env": "prod"})],
+            "b",
+            id="greaterThan-the-total-counts",
+        ),
+        pytest.param(
+            [policy("a", None, {"env": "prod"}), policy("b", {"app": "db"})],
+            "b",
+            id="greaterThan-on-a-tie-more-vmi-pairs-win",
         ),
         pytest.param(
             [policy("a", None, {"env": "prod", "team": "a"}), policy("b", {"app": "db"})],
             "a",
-            id="total before VMI pairs",
+            id="greaterThan-total-before-vmi-pairs",
         ),
-        pytest.param([policy("b", {"app": "db"}), policy("a", {"tier": "gold"})], "a", id="then the smallest name"),
-        pytest.param([policy("p2", {"app": "db"}), policy("p10", {"app": "db"})], "p10", id="p10 before p2"),
-        pytest.param([policy("a.z", {}), policy("a-z", {}), policy("b", {})], "a-z", id="dash before dot"),
-        pytest.param([policy("a", {"kubevirt.io/nodeName": "node01"})], "a", id="system labels can be selected on"),
+        pytest.param(
+            [policy("b", {"app": "db"}), policy("a", {"tier": "gold"})], "a", id="matchPolicy-then-the-smallest-name"
+        ),
+        pytest.param(
+            [policy("p2", {"app": "db"}), policy("p10", {"app": "db"})],
+            "p10",
+            id="matchPolicy-byte-order-p10-before-p2",
+        ),
+        pytest.param(
+            [policy("a.z", {}), policy("a-z", {}), policy("b", {})], "a-z", id="matchPolicy-byte-order-dash-before-dot"
+        ),
+        pytest.param(
+            [MigrationPolicy.read(migration_policy("a", selectors={"virtualMachineInstanceSelector": None}))],
+            "a",
+            id="countMatchingLabels-a-nil-selector-selects-all",
+        ),
+        pytest.param(
+            [policy("B", {"app": "db"}), policy("a", {"app": "db"})], "B", id="matchPolicy-byte-order-capitals-first"
+        ),
+        pytest.param(
+            [policy("a", {"app": "db", "tier": "tin"}), policy("b", {})],
+            "b",
+            id="countMatchingLabels-a-policy-that-misses-one-pair-scores-nothing",
+        ),
+        pytest.param(
+            [policy("a", {"kubevirt.io/nodeName": "node01"})], "a", id="matchPolicy-system-labels-can-be-selected-on"
+        ),
     ],
 )
 def test_one_policy_wins_by_score_then_name(policies: list[MigrationPolicy], winner: str | None) -> None:
@@ -59,51 +90,6 @@ def test_a_vmi_without_any_label_matches_every_policy_with_selectors() -> None:
     assert best_match([narrow], {}, NAMESPACE) is narrow
 
 
-def naive(policies: list[dict[str, Any]], vmi: dict[str, str], namespace: dict[str, str]) -> str | None:
-    """KubeVirt's matchPolicy, step by step: counting, filtering, then picking by name."""
-    matching = []
-    for found in policies:
-        selectors = found["spec"].get("selectors")
-        if selectors is None:
-            continue
-        vmi_pairs, namespace_pairs = selectors["virtualMachineInstanceSelector"], selectors["namespaceSelector"]
-        counted = [0, 0]
-        matches = True
-        if vmi:
-            for place, (pairs, labels) in enumerate([(vmi_pairs, vmi), (namespace_pairs, namespace)]):
-                for key in pairs:
-                    if key in labels and labels[key] == pairs[key]:
-                        counted[place] += 1
-                    else:
-                        matches = False
-        if matches:
-            matching.append((counted[0] + counted[1], counted[0], found["metadata"]["name"]))
-    best = max((total for total, _, _ in matching), default=0)
-    matching = [entry for entry in matching if entry[0] == best]
-    most_vmi = max((pairs for _, pairs, _ in matching), default=0)
-    names = [name for _, pairs, name in matching if pairs == most_vmi]
-    return min(names) if names else None
-
-
-LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("xy"), max_size=3)
-POLICIES = st.lists(
-    st.one_of(
-        st.none(), st.fixed_dictionaries({"virtualMachineInstanceSelector": LABELS, "namespaceSelector": LABELS})
-    ),
-    max_size=8,
-)
-
-
-@given(POLICIES, LABELS, LABELS, st.randoms())
-def test_matching_agrees_with_a_naive_reading_of_kubevirt(
-    selectors: list[Any], vmi: dict[str, str], namespace: dict[str, str], random: Any
-) -> None:
-    policies = [migration_policy(f"p{number}", selectors=found) for number, found in enumerate(selectors)]
-    random.shuffle(policies)
-    found = best_match([MigrationPolicy.read(each) for each in policies], vmi, namespace)
-    assert (found.name if found else None) == naive(policies, vmi, namespace)
-
-
 UNSAFE = {
     **DEFAULTS,
     "allowPostCopy": Setting(value=True, source="KubeVirt CR"),
@@ -114,13 +100,25 @@ UNSAFE = {
 @pytest.mark.parametrize(
     ("spec", "post_copy", "disruption"),
     [
-        pytest.param({}, True, True, id="silent policy keeps the cluster's value"),
-        pytest.param({"allowPostCopy": False}, False, False, id="disruption follows post-copy"),
-        pytest.param({"allowPostCopy": False, "allowWorkloadDisruption": True}, False, True, id="both set"),
-        pytest.param({"allowWorkloadDisruption": False}, True, False, id="disruption alone"),
-        pytest.param({"allowPostCopy": None}, True, True, id="null sets nothing"),
-        pytest.param({"allowPostCopy": "false"}, True, True, id="a string sets nothing"),
-        pytest.param({"allowPostCopy": False, "allowWorkloadDisruption": None}, False, False, id="null follows"),
+        pytest.param({}, True, True, id="applyMigrationPolicySpec-silent-policy-keeps-the-clusters-value"),
+        pytest.param(
+            {"allowPostCopy": False}, False, False, id="applyMigrationPolicySpec-disruption-follows-post-copy"
+        ),
+        pytest.param(
+            {"allowPostCopy": False, "allowWorkloadDisruption": True},
+            False,
+            True,
+            id="applyMigrationPolicySpec-both-set",
+        ),
+        pytest.param({"allowWorkloadDisruption": False}, True, False, id="applyMigrationPolicySpec-disruption-alone"),
+        pytest.param({"allowPostCopy": None}, True, True, id="setIfNotNil-null-sets-nothing"),
+        pytest.param({"allowPostCopy": "false"}, True, True, id="setIfNotNil-a-string-sets-nothing"),
+        pytest.param(
+            {"allowPostCopy": False, "allowWorkloadDisruption": None},
+            False,
+            False,
+            id="applyMigrationPolicySpec-null-disruption-follows",
+        ),
     ],
 )
 def test_a_policy_overrides_only_what_it_sets(spec: dict[str, Any], post_copy: bool, disruption: bool) -> None:

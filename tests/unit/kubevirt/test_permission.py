@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from tests.support.builders import (
     group,
     hyperconverged,
     migration_policy,
+    request,
     role,
     role_binding,
     service_account,
@@ -30,7 +30,7 @@ from webhook.errors import FactUnavailable
 from webhook.kubevirt.catalog import FACTS
 from webhook.kubevirt.resources import HYPERCONVERGED, MIGRATION_POLICY, VMIM
 from webhook.model.facts import Attributes, Deadline, FactContext
-from webhook.model.request import AdmissionRequest, UserInfo
+from webhook.model.request import AdmissionRequest, Operation, UserInfo
 
 CREATE = create(VMIM, vmim())
 UPDATE = update(VMIM, vmim(), vmim())
@@ -222,64 +222,10 @@ def test_every_binding_that_grants_is_told_trusted_ones_first() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("who", "command"),
-    [
-        pytest.param(
-            someone("alice"),
-            "oc create rolebinding migrate-alice -n prod --clusterrole=kubevirt.io:migrate --user=alice",
-            id="user",
-        ),
-        pytest.param(
-            someone("Alice@Example.com"),
-            "oc create rolebinding migrate-alice-example-com -n prod --clusterrole=kubevirt.io:migrate "
-            "--user=Alice@Example.com",
-            id="mail address",
-        ),
-        pytest.param(
-            ROBOT,
-            "oc create rolebinding migrate-ci-robot -n prod --clusterrole=kubevirt.io:migrate "
-            "--serviceaccount=ci:robot",
-            id="service account",
-        ),
-        pytest.param(
-            UserInfo(username="", groups=("devs",)),
-            "oc create rolebinding migrate-devs -n prod --clusterrole=kubevirt.io:migrate --group=devs",
-            id="only a group",
-        ),
-        pytest.param(
-            someone("a; rm -rf /"),
-            "oc create rolebinding migrate-a-rm-rf -n prod --clusterrole=kubevirt.io:migrate '--user=a; rm -rf /'",
-            id="hostile name is quoted",
-        ),
-    ],
-)
-def test_the_remedy_is_the_command_that_grants_it(who: UserInfo, command: str) -> None:
-    assert ask("remedy", context(create(VMIM, vmim(), by=who), cluster_role())) == command
-
-
-def test_the_remedy_really_is_one() -> None:
-    asked = create(VMIM, vmim(), by=ROBOT)
-    words = shlex.split(ask("remedy", context(asked, cluster_role())))
-    options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
-    where, name = options["serviceaccount"].split(":")
-    bound = role_binding(words[3], words[5], service_account(name, where), role=options["clusterrole"])
-    after = context(asked, cluster_role(), bound)
-    assert (ask("canMigrate", after), ask("remedy", after)) == (True, "")
-
-
-def test_the_remedy_names_a_trusted_role_that_this_cluster_has() -> None:
-    own = {"permission": {"mode": "explicit", "trustedClusterRoles": ["kubevirt.io:migrate", "vm-movers"]}}
-    found = context(CREATE, cluster_role("vm-movers"), parameters=own)
-    assert "--clusterrole=vm-movers" in ask("remedy", found)
-    assert ask("absentRoles", found) == ["kubevirt.io:migrate"]
-
-
 def test_for_a_cluster_scoped_object_the_right_is_needed_everywhere() -> None:
     asked = create(MIGRATION_POLICY, migration_policy())
     found = context(asked, cluster_role(), role_binding("b", "prod", user("alice")))
     assert ask("canMigrate", found) is False
-    assert ask("remedy", found).startswith("oc create clusterrolebinding migrate-alice --clusterrole=")
 
 
 def test_for_another_kind_it_is_the_right_to_create_a_vmim_in_its_namespace() -> None:
@@ -289,6 +235,245 @@ def test_for_another_kind_it_is_the_right_to_create_a_vmim_in_its_namespace() ->
 
 def test_bindings_are_found_by_index() -> None:
     found = context(CREATE, cluster_role(), role_binding("b", "prod", user("alice")))
-    for name in ("canMigrate", "missing", "boundTo", "remedy"):
+    for name in ("canMigrate", "missing", "boundTo", "grants", "untrusted", "how", "remedy"):
         ask(name, found)
     assert found.view.listed == []  # type: ignore[attr-defined]  # the fake notes what was listed
+
+
+# How a right comes about
+
+TO_ADMIN = {"rbac.authorization.k8s.io/aggregate-to-admin": "true"}
+ADMIN_ROLE = cluster_role("admin", MIGRATE_RULES, aggregates=[{"matchLabels": TO_ADMIN}])
+STATUS = request(VMIM, Operation.UPDATE, old=vmim(), new=vmim(), subresource="status")
+ON_STATUS = "update virtualmachineinstancemigrations.kubevirt.io/migrate-db --subresource=status -n prod"
+
+
+@pytest.mark.parametrize(
+    ("objects", "who", "how", "told"),
+    [
+        pytest.param(
+            [cluster_role(), role_binding("b", "prod", user("alice"))],
+            someone(),
+            "trusted role",
+            "RoleBinding prod/b to ClusterRole kubevirt.io:migrate (user alice)",
+            id="rbac/cluster.go: kubevirt.io:migrate",
+        ),
+        pytest.param(
+            [ADMIN, cluster_role_binding("b", group("ops"), role="cluster-admin")],
+            someone("alice", "ops"),
+            "trusted role",
+            "ClusterRoleBinding b to ClusterRole cluster-admin (group ops)",
+            id="domain.md §b: cluster-admin",
+        ),
+        pytest.param(
+            [LEFT_OVER, role_binding("b", "prod", user("alice"), role="kubevirt.io:upgrademigrate")],
+            someone(),
+            "custom role",
+            "RoleBinding prod/b to ClusterRole kubevirt.io:upgrademigrate (user alice)",
+            id="domain.md §e17: the role of the upgrade, bound",
+        ),
+        pytest.param(
+            [
+                ADMIN_ROLE,
+                cluster_role("kubevirt.io:upgrademigrate", labels=TO_ADMIN),
+                role_binding("b", "prod", user("alice"), role="admin"),
+            ],
+            someone(),
+            "aggregation",
+            "RoleBinding prod/b to ClusterRole admin "
+            "(user alice; aggregated from ClusterRole kubevirt.io:upgrademigrate)",
+            id="domain.md §e17: the role of the upgrade, aggregated",
+        ),
+        pytest.param(
+            [
+                ADMIN_ROLE,
+                cluster_role(labels=TO_ADMIN),
+                cluster_role_binding("b", group("devs"), role="admin"),
+            ],
+            someone("alice", "devs"),
+            "aggregation",
+            "ClusterRoleBinding b to ClusterRole admin (group devs; aggregated from ClusterRole kubevirt.io:migrate)",
+            id="domain.md §e17: kubevirt.io:migrate, aggregated",
+        ),
+        pytest.param(
+            [ADMIN_ROLE, role_binding("b", "prod", user("alice"), role="admin")],
+            someone(),
+            "aggregation",
+            "RoleBinding prod/b to ClusterRole admin (user alice; aggregated from a ClusterRole that is gone)",
+            id="domain.md §b: only rules count, not selectors",
+        ),
+        pytest.param(
+            [role("r", "prod", EVERYTHING), role_binding("b", "prod", user("alice"), role="r", kind="Role")],
+            someone(),
+            "wildcard",
+            "RoleBinding prod/b to Role prod/r (user alice; by wildcard)",
+            id="domain.md §e17: a wildcard role",
+        ),
+        pytest.param(
+            [
+                role("r", "prod", MIGRATE_RULES),
+                role_binding("b", "prod", service_account("robot", "ci"), role="r", kind="Role"),
+            ],
+            ROBOT,
+            "custom role",
+            "RoleBinding prod/b to Role prod/r (service account ci/robot)",
+            id="domain.md §e18: a service account",
+        ),
+        pytest.param(
+            [cluster_role("x"), cluster_role_binding("b", group("system:serviceaccounts"), role="x")],
+            ROBOT,
+            "custom role",
+            "ClusterRoleBinding b to ClusterRole x (group system:serviceaccounts)",
+            id="domain.md §b: the groups of a service account",
+        ),
+        pytest.param(
+            [],
+            someone("root", "system:masters"),
+            "system:masters",
+            "group system:masters, which may do everything without a binding",
+            id="domain.md §b: system:masters",
+        ),
+    ],
+)
+def test_it_is_known_how_the_right_is_held(objects: list[dict[str, Any]], who: UserInfo, how: str, told: str) -> None:
+    found = context(create(VMIM, vmim(), by=who), *objects)
+    assert ask("how", found) == [how]
+    assert ask("boundTo", found) == [told]
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        pytest.param(role_binding("b", "prod", user("alice"), role="gone"), id="rule.go: the role is missing"),
+        pytest.param(role_binding("b", "test", user("alice")), id="rule.go: another namespace"),
+        pytest.param(
+            role_binding("b", "prod", user("alice"), kind="Role"), id="rule.go: a Role of that name is missing"
+        ),
+        pytest.param(role_binding("b", "prod", group("alice")), id="rule.go: a group named like the user"),
+    ],
+)
+def test_what_grants_nothing_is_not_told(binding: dict[str, Any]) -> None:
+    found = context(CREATE, cluster_role(), binding)
+    assert (ask("how", found), ask("boundTo", found), ask("grants", found)) == ([], [], [])
+
+
+def test_every_way_is_told_once_with_all_rights_that_are_held_in_it() -> None:
+    found = context(
+        CREATE,
+        cluster_role(),
+        cluster_role("creators", verbs("create")[1:]),
+        role_binding("a", "prod", user("alice"), role="creators"),
+        role_binding("b", "prod", user("alice")),
+    )
+    assert ask("grants", found) == [
+        {
+            "rights": [ON_VMIMS, ON_VMS],
+            "how": "trusted role",
+            "binding": "RoleBinding prod/b",
+            "role": "ClusterRole kubevirt.io:migrate",
+            "subject": "User alice",
+            "through": [],
+        },
+        {
+            "rights": [ON_VMIMS],
+            "how": "custom role",
+            "binding": "RoleBinding prod/a",
+            "role": "ClusterRole creators",
+            "subject": "User alice",
+            "through": [],
+        },
+    ]
+    assert ask("how", found) == ["trusted role", "custom role"]
+    assert ask("untrusted", found) == []
+
+
+def test_only_what_is_missing_is_called_untrusted() -> None:
+    """Who holds the verb by a trusted role and the subresource by another must not read that the former is not."""
+    found = context(
+        CREATE,
+        cluster_role(rules=MIGRATE_RULES[1:]),
+        cluster_role("virtctl", MIGRATE_RULES[:1]),
+        role_binding("a", "prod", user("alice")),
+        role_binding("b", "prod", user("alice"), role="virtctl"),
+    )
+    assert ask("missing", found) == [ON_VMS]
+    assert ask("untrusted", found) == ["RoleBinding prod/b to ClusterRole virtctl (user alice)"]
+
+
+def test_what_is_told_is_bounded() -> None:
+    bindings = [role_binding(f"b{number:03}", "prod", user("alice"), role="x") for number in range(100)]
+    found = context(CREATE, cluster_role("x"), cluster_role(), *bindings, role_binding("z", "prod", user("alice")))
+    assert [len(ask(name, found)) for name in ("grants", "boundTo", "untrusted")] == [20, 20, 0]
+    assert ask("boundTo", found)[0] == "RoleBinding prod/z to ClusterRole kubevirt.io:migrate (user alice)"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "how", "told"),
+    [
+        pytest.param((ON_VMIMS, ON_VMS), ["another authorizer"], ["an authorizer other than RBAC"], id="it says yes"),
+        pytest.param((ON_VMS,), [], [], id="not to the verb"),
+        pytest.param((), [], [], id="it says no"),
+    ],
+)
+def test_another_authorizer_is_named_only_where_it_says_yes(
+    allowed: tuple[str, ...], how: list[str], told: list[str]
+) -> None:
+    found = context(CREATE, cluster_role(), authorizer=Answers(*allowed))
+    assert (ask("how", found), ask("boundTo", found)) == (how, told)
+
+
+def test_nobody_is_asked_twice() -> None:
+    found = context(CREATE, parameters=EFFECTIVE, authorizer=Answers())
+    for name in ("missing", "grants", "how"):
+        ask(name, found)
+    assert [question["canI"] for question in found.questions] == [ON_VMIMS, ON_VMS]
+
+
+def test_nobody_is_asked_where_rbac_grants_it() -> None:
+    found = context(CREATE, cluster_role(), role_binding("b", "prod", user("alice")), authorizer=Answers())
+    ask("grants", found)
+    assert found.questions == []
+
+
+def test_nobody_is_asked_about_a_drain() -> None:
+    controller = someone("system:serviceaccount:kubevirt:kubevirt-controller")
+    found = context(create(VMIM, vmim(), by=controller), authorizer=Answers())
+    assert ask("grants", found) == []
+    assert found.questions == []
+
+
+def test_that_nobody_answers_does_not_hide_what_is_missing() -> None:
+    class Silent:
+        def allows(self, user: UserInfo, attributes: Attributes, *, deadline: Deadline, fresh: bool = False) -> bool:
+            raise FactUnavailable("the API server did not answer")
+
+    found = context(CREATE, authorizer=Silent())
+    assert (ask("grants", found), ask("missing", found)) == ([], [ON_VMIMS, ON_VMS])
+
+
+@pytest.mark.parametrize(
+    ("rules", "held"),
+    [
+        pytest.param(MIGRATE_RULES, False, id="rbac/cluster.go: kubevirt.io:migrate has no right to the status"),
+        pytest.param(
+            [{**MIGRATE_RULES[1], "resources": ["virtualmachineinstancemigrations/status"]}], True, id="rule.go: named"
+        ),
+        pytest.param([{**MIGRATE_RULES[1], "resources": ["*/status"]}], True, id="rule.go: any status"),
+        pytest.param(EVERYTHING, True, id="rule.go: everything"),
+        pytest.param(
+            [{**MIGRATE_RULES[1], "resources": ["virtualmachineinstancemigrations/*"]}],
+            False,
+            id="rule.go: no globbing",
+        ),
+    ],
+)
+def test_to_write_the_status_takes_the_right_to_the_status(rules: list[dict[str, Any]], held: bool) -> None:
+    found = context(STATUS, cluster_role(rules=rules), role_binding("b", "prod", user("alice")))
+    assert ask("canMigrate", found) is held
+    assert ask("missing", found) == ([] if held else [ON_STATUS])
+
+
+def test_the_right_to_the_status_is_none_to_the_migration() -> None:
+    rules = [MIGRATE_RULES[0], {**MIGRATE_RULES[1], "resources": ["*/status"]}]
+    found = context(UPDATE, cluster_role(rules=rules), role_binding("b", "prod", user("alice")))
+    assert ask("canMigrate", found) is False

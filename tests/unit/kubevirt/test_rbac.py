@@ -22,7 +22,7 @@ from tests.support.builders import (
 )
 from tests.support.view import View
 from webhook.errors import FactUnavailable
-from webhook.kubevirt.rbac import RBACAuthorizer, grants, rule_allows
+from webhook.kubevirt.rbac import How, RBACAuthorizer, components, grants, is_explicit, rule_allows
 from webhook.model.facts import Attributes, Deadline
 from webhook.model.request import UserInfo
 
@@ -181,10 +181,11 @@ def test_every_grant_tells_role_binding_subject_and_rule() -> None:
     )
     found = grants(view, someone("alice", "devs"), asks())
     assert [str(grant) for grant in found] == [
-        "ClusterRoleBinding admins to ClusterRole admin (user alice)",
+        "ClusterRoleBinding admins to ClusterRole admin (user alice; by wildcard)",
         "RoleBinding prod/movers to ClusterRole kubevirt.io:migrate (user alice)",
     ]
     assert [grant.rule for grant in found] == [EVERYTHING[0], MIGRATE_RULES[1]]
+    assert [grant.how for grant in found] == [How.WILDCARD, How.CUSTOM]
     assert view.listed == []
 
 
@@ -232,6 +233,139 @@ def test_aggregation_goes_through_several_steps_and_survives_a_circle() -> None:
         role_binding("b", "prod", user("alice"), role="admin"),
     )
     assert len(grants(view, someone(), asks())) == 1
+
+
+EDITS = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+PODS = [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]
+KEYS_ONLY = {"matchExpressions": [{"key": next(iter(AGGREGATE)), "operator": "Exists"}]}
+
+
+@pytest.mark.parametrize(
+    ("roles", "through"),
+    [
+        pytest.param(
+            [
+                cluster_role("admin", MIGRATE_RULES, aggregates=[{"matchLabels": AGGREGATE}]),
+                cluster_role(labels=AGGREGATE),
+            ],
+            ("kubevirt.io:migrate",),
+            id="by a label",
+        ),
+        pytest.param(
+            [cluster_role("admin", MIGRATE_RULES, aggregates=[KEYS_ONLY]), cluster_role(labels=AGGREGATE)],
+            ("kubevirt.io:migrate",),
+            id="by an expression",
+        ),
+        pytest.param(
+            [cluster_role("admin", MIGRATE_RULES, aggregates=[{}]), cluster_role()],
+            ("kubevirt.io:migrate",),
+            id="by an empty selector",
+        ),
+        pytest.param(
+            [
+                cluster_role("admin", MIGRATE_RULES, aggregates=[{"matchLabels": AGGREGATE}]),
+                cluster_role("edit", MIGRATE_RULES, aggregates=[{"matchLabels": EDITS}], labels=AGGREGATE),
+                cluster_role("kubevirt.io:upgrademigrate", labels=EDITS),
+            ],
+            ("kubevirt.io:upgrademigrate",),
+            id="in two steps",
+        ),
+        pytest.param(
+            [
+                cluster_role("admin", MIGRATE_RULES, aggregates=[{"matchLabels": AGGREGATE}, {"matchLabels": EDITS}]),
+                cluster_role("b", labels=EDITS),
+                cluster_role("a", labels={**AGGREGATE, **EDITS}),
+                cluster_role("pods", PODS, labels=AGGREGATE),
+            ],
+            ("a", "b"),
+            id="from two, not from what grants something else",
+        ),
+        pytest.param(
+            [cluster_role("admin", MIGRATE_RULES, aggregates=[{"matchLabels": AGGREGATE}])],
+            (),
+            id="the controller is late",
+        ),
+        pytest.param(
+            [
+                cluster_role("admin", MIGRATE_RULES, aggregates=[{"matchLabels": EDITS}], labels=AGGREGATE),
+                cluster_role("edit", MIGRATE_RULES, aggregates=[{"matchLabels": AGGREGATE}], labels=EDITS),
+            ],
+            (),
+            id="a circle",
+        ),
+    ],
+)
+def test_of_an_aggregated_role_it_is_known_whose_rules_grant_it(
+    roles: list[dict[str, Any]], through: tuple[str, ...]
+) -> None:
+    """Source: Kubernetes pkg/controller/clusterroleaggregation/clusterroleaggregation_controller.go."""
+    view = View(*roles, role_binding("b", "prod", group("devs"), role="admin"))
+    assert components(view, "admin", asks()) == through
+    [grant] = grants(view, someone("alice", "devs"), asks())
+    assert (grant.how, grant.through) == (How.AGGREGATION, through)
+    sources = ", ".join(f"ClusterRole {name}" for name in through) or "a ClusterRole that is gone"
+    assert str(grant) == f"RoleBinding prod/b to ClusterRole admin (group devs; aggregated from {sources})"
+
+
+def test_components_are_found_by_label_where_a_selector_names_one() -> None:
+    view = View(cluster_role("admin", aggregates=[{"matchLabels": AGGREGATE}]), cluster_role(labels=AGGREGATE))
+    components(view, "admin", asks())
+    assert view.listed == []
+
+
+def test_a_label_that_no_index_lists_is_still_found() -> None:
+    odd = {"kubevirt.io/created-by": "me"}
+    view = View(cluster_role("admin", aggregates=[{"matchLabels": odd}]), cluster_role(labels=odd))
+    assert components(view, "admin", asks()) == ("kubevirt.io:migrate",)
+
+
+@pytest.mark.parametrize(
+    ("name", "aggregates", "rules", "trusted", "how"),
+    [
+        pytest.param("movers", (), MIGRATE_RULES, (), How.CUSTOM, id="named verbs"),
+        pytest.param("movers", (), MIGRATE_RULES, ("movers",), How.TRUSTED, id="trusted"),
+        pytest.param("movers", (), EVERYTHING, ("movers",), How.TRUSTED, id="trusted, though by wildcard"),
+        pytest.param(
+            "movers",
+            ({"matchLabels": AGGREGATE},),
+            EVERYTHING,
+            ("movers",),
+            How.TRUSTED,
+            id="trusted, though aggregated",
+        ),
+        pytest.param("movers", (), EVERYTHING, (), How.WILDCARD, id="everything"),
+        pytest.param("movers", (), [rule(["*"], [VMIMS])], (), How.WILDCARD, id="every verb"),
+        pytest.param("movers", (), [rule(["create"], ["*"])], (), How.WILDCARD, id="every resource"),
+        pytest.param("movers", (), [rule(["create"], [VMIMS], ["*"])], (), How.WILDCARD, id="every group"),
+        pytest.param("movers", (), [rule(["*", "create"], [VMIMS])], (), How.CUSTOM, id="named beside a wildcard"),
+        pytest.param("movers", ({"matchLabels": AGGREGATE},), MIGRATE_RULES, (), How.AGGREGATION, id="aggregated"),
+    ],
+)
+def test_it_is_known_how_a_cluster_role_grants(
+    name: str, aggregates: tuple[Any, ...], rules: list[dict[str, Any]], trusted: tuple[str, ...], how: How
+) -> None:
+    view = View(cluster_role(name, rules, aggregates=aggregates), role_binding("b", "prod", user("alice"), role=name))
+    assert [grant.how for grant in grants(view, someone(), asks(), trusted)] == [how]
+
+
+def test_a_role_is_never_trusted_nor_aggregated() -> None:
+    view = View(
+        role("movers", "prod", MIGRATE_RULES), role_binding("b", "prod", user("alice"), role="movers", kind="Role")
+    )
+    assert [grant.how for grant in grants(view, someone(), asks(), ("movers",))] == [How.CUSTOM]
+
+
+@given(
+    st.fixed_dictionaries({key: st.lists(WORDS, max_size=3) for key in ("verbs", "apiGroups", "resources")}),
+    st.tuples(*[st.sampled_from(["create", "update", "kubevirt.io", "", "vms", "migrate", "db"])] * 4),
+)
+def test_what_is_granted_explicitly_is_granted_without_any_wildcard(
+    granted: dict[str, list[str]], asked: tuple[str, ...]
+) -> None:
+    verb, api_group, resource, subresource = asked
+    attributes = Attributes(verb=verb, group=api_group, resource=resource, subresource=subresource)
+    plain = {key: [word for word in words if "*" not in word] for key, words in granted.items()}
+    assert is_explicit(granted, attributes) is rule_allows(plain, attributes)
 
 
 def test_the_authorizer_answers_like_an_api_server_with_rbac() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
 
+from tests.support.anyjson import ANY_VMI_SPEC, any_json
 from tests.support.builders import (
     context,
     create,
@@ -44,19 +46,31 @@ def reasons(found: FactContext) -> list[str]:
 @pytest.mark.parametrize(
     ("objects", "expected"),
     [
-        pytest.param([machine()], [], id="no volumes"),
-        pytest.param([machine(pvc_volume(), statuses=[volume_status()])], [], id="shared claim by status"),
+        pytest.param([machine()], [], id="vm.go-checkVolumesForMigration-no-volumes"),
         pytest.param(
-            [machine(pvc_volume(), statuses=[volume_status(modes=RWO)])], [needs("ReadWriteOnce")], id="RWO by status"
+            [machine(pvc_volume(), statuses=[volume_status()])],
+            [],
+            id="vm.go-checkVolumesForMigration-pvc-rwx-by-status",
         ),
-        pytest.param([machine(pvc_volume()), pvc(modes=RWX)], [], id="shared claim by PVC"),
-        pytest.param([machine(pvc_volume()), pvc(modes=RWO)], [needs("ReadWriteOnce")], id="RWO by PVC"),
-        pytest.param([machine(pvc_volume())], [NOT_FOUND], id="claim is not there"),
-        pytest.param([machine(pvc_volume()), pvc(namespace="test")], [NOT_FOUND], id="claim of another namespace"),
+        pytest.param(
+            [machine(pvc_volume(), statuses=[volume_status(modes=RWO)])],
+            [needs("ReadWriteOnce")],
+            id="vm.go-checkVolumesForMigration-pvc-rwo-by-status",
+        ),
+        pytest.param([machine(pvc_volume()), pvc(modes=RWX)], [], id="storage.go-spec-of-the-claim-rwx"),
+        pytest.param(
+            [machine(pvc_volume()), pvc(modes=RWO)], [needs("ReadWriteOnce")], id="storage.go-spec-of-the-claim-rwo"
+        ),
+        pytest.param([machine(pvc_volume())], [NOT_FOUND], id="vm.go-checkVolumesForMigration-unable-to-determine"),
+        pytest.param(
+            [machine(pvc_volume()), pvc(namespace="test")],
+            [NOT_FOUND],
+            id="vm.go-checkVolumesForMigration-claim-of-another-namespace",
+        ),
         pytest.param(
             [machine(pvc_volume(), statuses=[volume_status(modes=RWO)]), pvc(modes=RWX)],
             [needs("ReadWriteOnce")],
-            id="status counts before the claim",
+            id="vm.go-checkVolumesForMigration-status-counts-before-the-claim",
         ),
         pytest.param(
             [
@@ -64,46 +78,82 @@ def reasons(found: FactContext) -> list[str]:
                 pvc("new", modes=RWO),
             ],
             ["PersistentVolumeClaim prod/new is ReadWriteOnce; live migration needs ReadWriteMany"],
-            id="status of another claim does not count",
+            id="vm.go-checkVolumesForMigration-status-of-another-claim",
         ),
-        pytest.param([machine(pvc_volume()), pvc(modes=["ReadOnlyMany"])], [needs("ReadOnlyMany")], id="ReadOnlyMany"),
         pytest.param(
-            [machine(pvc_volume()), pvc(modes=["ReadWriteOncePod"])], [needs("ReadWriteOncePod")], id="ReadWriteOncePod"
+            [machine(pvc_volume()), pvc(modes=["ReadOnlyMany"])],
+            [needs("ReadOnlyMany")],
+            id="pvc.go-HasSharedAccessMode-ReadOnlyMany",
         ),
-        pytest.param([machine(pvc_volume()), pvc(modes=["ReadWriteOnce", "ReadWriteMany"])], [], id="one of several"),
+        pytest.param(
+            [machine(pvc_volume()), pvc(modes=["ReadWriteOncePod"])],
+            [needs("ReadWriteOncePod")],
+            id="pvc.go-HasSharedAccessMode-ReadWriteOncePod",
+        ),
+        pytest.param(
+            [machine(pvc_volume()), pvc(modes=["ReadWriteOnce", "ReadWriteMany"])],
+            [],
+            id="pvc.go-HasSharedAccessMode-one-of-several",
+        ),
         pytest.param(
             [machine(pvc_volume()), pvc(modes=["ReadWriteOnce", "ReadOnlyMany"])],
             [needs("ReadWriteOnce and ReadOnlyMany")],
-            id="several, none of them shared",
-        ),
-        pytest.param([machine(pvc_volume()), pvc(modes=[])], [needs("without an access mode")], id="no modes"),
-        pytest.param([machine(pvc_volume()), pvc(volume_mode="Filesystem")], [], id="volume mode does not matter"),
-        pytest.param([machine(DV_VOLUME), data_volume(), pvc(modes=RWX)], [], id="DataVolume: the PVC of its name"),
-        pytest.param(
-            [machine(DV_VOLUME), data_volume(), pvc(modes=RWO)], [needs("ReadWriteOnce")], id="DataVolume, RWO"
-        ),
-        pytest.param([machine(DV_VOLUME), data_volume()], [NOT_FOUND], id="DataVolume without its PVC"),
-        pytest.param(
-            [machine(pvc_volume(hotpluggable=True)), pvc(modes=RWO)], [needs("ReadWriteOnce")], id="hotplugged"
+            id="pvc.go-HasSharedAccessMode-several-none-shared",
         ),
         pytest.param(
-            [machine(pvc_volume(), statuses=[volume_status(modes=RWO)], migrated=["data"])], [], id="is migrated along"
+            [machine(pvc_volume()), pvc(modes=[])],
+            [needs("without an access mode")],
+            id="pvc.go-HasSharedAccessMode-no-modes",
         ),
-        pytest.param([machine(pvc_volume(), migrated=["data"])], [NOT_FOUND], id="migrated, but nothing is known"),
+        pytest.param(
+            [machine(pvc_volume()), pvc(volume_mode="Filesystem")],
+            [],
+            id="vm.go-checkVolumesForMigration-volumeMode-is-irrelevant",
+        ),
+        pytest.param(
+            [machine(DV_VOLUME), data_volume(), pvc(modes=RWX)],
+            [],
+            id="vm.go-checkVolumesForMigration-dataVolume-is-the-pvc-of-its-name",
+        ),
+        pytest.param(
+            [machine(DV_VOLUME), data_volume(), pvc(modes=RWO)],
+            [needs("ReadWriteOnce")],
+            id="vm.go-checkVolumesForMigration-dataVolume-rwo",
+        ),
+        pytest.param(
+            [machine(DV_VOLUME), data_volume()],
+            [NOT_FOUND],
+            id="vm.go-checkVolumesForMigration-dataVolume-without-its-pvc",
+        ),
+        pytest.param(
+            [machine(pvc_volume(hotpluggable=True)), pvc(modes=RWO)],
+            [needs("ReadWriteOnce")],
+            id="vm.go-checkVolumesForMigration-hotplugged-like-any-other",
+        ),
+        pytest.param(
+            [machine(pvc_volume(), statuses=[volume_status(modes=RWO)], migrated=["data"])],
+            [],
+            id="volume.go-IsMigratedVolume-is-migrated-along",
+        ),
+        pytest.param(
+            [machine(pvc_volume(), migrated=["data"])],
+            [NOT_FOUND],
+            id="volume.go-IsMigratedVolume-but-nothing-is-known",
+        ),
         pytest.param(
             [machine(pvc_volume(), statuses=[volume_status(modes=RWO)], migrated=["other"])],
             [needs("ReadWriteOnce")],
-            id="another volume is migrated",
+            id="volume.go-IsMigratedVolume-another-volume",
         ),
         pytest.param(
             [machine({"name": "h", "hostDisk": {"path": "/x", "type": "Disk", "shared": True}})],
             [],
-            id="shared hostDisk",
+            id="vm.go-checkVolumesForMigration-hostDisk-shared",
         ),
         pytest.param(
             [machine({"name": "h", "hostDisk": {"path": "/x", "type": "Disk"}})],
             ["it is a hostDisk that is not marked shared; live migration needs a disk that both nodes reach"],
-            id="hostDisk",
+            id="vm.go-checkVolumesForMigration-hostDisk-not-shared",
         ),
         pytest.param(
             [
@@ -112,26 +162,48 @@ def reasons(found: FactContext) -> list[str]:
                 )
             ],
             [needs("ReadWriteOnce")],
-            id="hostDisk made of a claim: marked shared, but the claim counts",
+            id="vm.go-checkVolumesForMigration-hostDisk-translated-pvc-rwo-though-marked-shared",
         ),
         pytest.param(
             [machine({"name": "data", "hostDisk": {"type": "Disk"}}, statuses=[volume_status(modes=RWX)])],
             [],
-            id="hostDisk made of a shared claim",
+            id="vm.go-checkVolumesForMigration-hostDisk-translated-pvc-rwx",
         ),
-        pytest.param([machine({"name": "c", "containerDisk": {"image": "x"}})], [], id="containerDisk"),
-        pytest.param([machine({"name": "c", "cloudInitNoCloud": {"userData": "x"}})], [], id="cloud-init"),
-        pytest.param([machine({"name": "c", "emptyDisk": {"capacity": "1Gi"}})], [], id="emptyDisk"),
+        pytest.param(
+            [machine({"name": "c", "containerDisk": {"image": "x"}})],
+            [],
+            id="vm.go-checkVolumesForMigration-containerDisk-never-blocks",
+        ),
+        pytest.param(
+            [machine({"name": "c", "cloudInitNoCloud": {"userData": "x"}})],
+            [],
+            id="vm.go-checkVolumesForMigration-cloudInit-never-blocks",
+        ),
+        pytest.param(
+            [machine({"name": "c", "emptyDisk": {"capacity": "1Gi"}})],
+            [],
+            id="vm.go-checkVolumesForMigration-emptyDisk-never-blocks",
+        ),
         pytest.param(
             [machine({"name": "c", "ephemeral": {"persistentVolumeClaim": {"claimName": "db-data"}}}), pvc(modes=RWO)],
             [],
-            id="ephemeral over any claim",
+            id="vm.go-checkVolumesForMigration-ephemeral-over-any-claim-never-blocks",
         ),
         pytest.param(
-            [machine({"name": "c", "memoryDump": {"claimName": "db-data"}}), pvc(modes=RWO)], [], id="memoryDump"
+            [machine({"name": "c", "memoryDump": {"claimName": "db-data"}}), pvc(modes=RWO)],
+            [],
+            id="vm.go-checkVolumesForMigration-memoryDump-never-blocks",
         ),
-        pytest.param([machine({"name": "c", "configMap": {"name": "x"}})], [], id="configMap"),
-        pytest.param([machine({"name": "c", "somethingNew": {}})], [], id="a kind we do not know"),
+        pytest.param(
+            [machine({"name": "c", "configMap": {"name": "x"}})],
+            [],
+            id="vm.go-checkVolumesForMigration-configMap-never-blocks",
+        ),
+        pytest.param(
+            [machine({"name": "c", "somethingNew": {}})],
+            [],
+            id="vm.go-checkVolumesForMigration-unknown-kind-never-blocks",
+        ),
         pytest.param(
             [
                 machine(
@@ -141,17 +213,49 @@ def reasons(found: FactContext) -> list[str]:
                 pvc(modes=RWO),
             ],
             [needs("ReadWriteOnce")],
-            id="a read-only CD-ROM is no excuse",
+            id="vm.go-checkVolumesForMigration-pvc-as-read-only-cdrom-must-be-rwx",
         ),
         pytest.param(
             [machine(statuses=[volume_status("persistent-state-for-this-vm", "state", RWO)]), pvc("state", modes=RWO)],
             [],
-            id="the state of TPM and EFI never blocks",
+            id="backend-storage.go-persistent-state-never-blocks",
         ),
         pytest.param(
             [machine(utilityVolumes=[{"name": "u", "claimName": "db-data"}]), pvc(modes=RWO)],
             [],
-            id="utility volumes are not examined",
+            id="vm.go-checkVolumesForMigration-utilityVolumes-are-not-examined",
+        ),
+        pytest.param(
+            [
+                machine(
+                    pvc_volume(),
+                    domain={"devices": {"filesystems": [{"name": "data", "virtiofs": {}}]}},
+                ),
+                pvc(modes=RWO),
+            ],
+            [needs("ReadWriteOnce")],
+            id="vm.go-checkVolumesForMigration-pvc-through-virtiofs-must-be-rwx",
+        ),
+        pytest.param(
+            [
+                machine(
+                    {"name": "data", "hostDisk": {"type": "Disk"}},
+                    statuses=[volume_status(modes=RWO)],
+                    migrated=["data"],
+                )
+            ],
+            [],
+            id="vm.go-checkVolumesForMigration-hostDisk-translated-pvc-is-migrated-along",
+        ),
+        pytest.param(
+            [machine({"name": "data", "hostDisk": {"type": "Disk"}}, migrated=["data"])],
+            ["it is a hostDisk that is not marked shared; live migration needs a disk that both nodes reach"],
+            id="vm.go-checkVolumesForMigration-hostDisk-cannot-be-migrated-along",
+        ),
+        pytest.param(
+            [machine({"name": "c", "secret": {"secretName": "x"}})],
+            [],
+            id="vm.go-checkVolumesForMigration-secret-never-blocks",
         ),
     ],
 )
@@ -198,7 +302,9 @@ def test_all_that_is_known_of_a_volume() -> None:
             "storageClass": "ceph-rbd",
             "shared": False,
             "hotplugged": True,
+            "copied": False,
             "migratable": False,
+            "code": "AccessMode",
             "reason": needs("ReadWriteOnce"),
         }
     ]
@@ -227,3 +333,75 @@ def test_for_a_write_of_a_vm_the_running_vmis_status_says_nothing() -> None:
 
 def test_a_vmi_that_is_not_there_has_no_volumes() -> None:
     assert FACTS["volumes.all"].resolve(context(ASKED, pvc())) == []
+
+
+CDROM: dict[str, Any] = {"cdrom": {"bus": "sata"}}
+
+
+def attached(name: str, **disk: Any) -> dict[str, Any]:
+    return {"devices": {"disks": [{"name": name, **disk}]}}
+
+
+@pytest.mark.parametrize(
+    ("volume", "domain", "copied"),
+    [
+        pytest.param({"containerDisk": {}}, {}, True, id="vm.go-checkVolumesForMigration-containerDisk"),
+        pytest.param({"cloudInitNoCloud": {}}, {}, True, id="vm.go-checkVolumesForMigration-cloudInit"),
+        pytest.param({"configMap": {"name": "x"}}, {}, True, id="vm.go-checkVolumesForMigration-configMap"),
+        pytest.param({"somethingNew": {}}, {}, True, id="vm.go-checkVolumesForMigration-unknown-kind"),
+        pytest.param({"persistentVolumeClaim": {}}, {}, False, id="vm.go-checkVolumesForMigration-claim"),
+        pytest.param({"hostDisk": {"shared": True}}, {}, False, id="vm.go-checkVolumesForMigration-hostDisk"),
+        pytest.param(
+            {"configMap": {"name": "x"}},
+            {"devices": {"filesystems": [{"name": "v"}]}},
+            False,
+            id="volume.go-GetFilesystemsFromVolumes-virtiofs",
+        ),
+        pytest.param(
+            {"configMap": {"name": "x"}},
+            {"devices": {"filesystems": [{"name": "other"}]}},
+            True,
+            id="volume.go-GetFilesystemsFromVolumes-of-another-volume",
+        ),
+        pytest.param({"containerDisk": {}}, attached("v", **CDROM), False, id="vm.go-isReadOnlyDisk-cdrom"),
+        pytest.param(
+            {"containerDisk": {}}, attached("v", cdrom={"readonly": True}), False, id="vm.go-isReadOnlyDisk-readonly"
+        ),
+        pytest.param(
+            {"containerDisk": {}}, attached("v", cdrom={"readonly": False}), True, id="vm.go-isReadOnlyDisk-writable"
+        ),
+        pytest.param({"containerDisk": {}}, attached("v", disk={}), True, id="vm.go-isReadOnlyDisk-no-cdrom"),
+        pytest.param({"containerDisk": {}}, attached("w", **CDROM), True, id="vm.go-isReadOnlyDisk-of-another-volume"),
+    ],
+)
+def test_a_volume_that_never_blocks_is_copied_unless_the_target_reaches_it(
+    volume: dict[str, Any], domain: dict[str, Any], copied: bool
+) -> None:
+    found = context(ASKED, machine({"name": "v", **volume}, domain=domain))
+    assert [entry["copied"] for entry in FACTS["volumes.all"].resolve(found)] == [copied]
+
+
+@pytest.mark.parametrize(
+    ("objects", "template", "code"),
+    [
+        pytest.param([], {"storage": {"accessModes": ["ReadWriteOnce"]}}, "AccessMode", id="named modes count"),
+        pytest.param([], {"pvc": {"accessModes": ["ReadWriteMany"]}}, "", id="shared by template"),
+        pytest.param([], {"storage": {"resources": {}}}, "ClaimNotFound", id="domain.md-d-modes-come-from-CDI"),
+        pytest.param([pvc(modes=RWX)], {"pvc": {"accessModes": ["ReadWriteOnce"]}}, "", id="domain.md-d-pvc-decides"),
+    ],
+)
+def test_a_claim_that_is_still_to_be_made_is_judged_by_its_template(
+    objects: list[dict[str, Any]], template: dict[str, Any], code: str
+) -> None:
+    made = vm(volumes=[DV_VOLUME])
+    made["spec"]["dataVolumeTemplates"] = [{"metadata": {"name": "db-data"}, "spec": template}]
+    found = context(create(VM, made), *objects)
+    assert [entry["code"] for entry in FACTS["volumes.all"].resolve(found)] == [code]
+
+
+@given(spec=ANY_VMI_SPEC, status=any_json("volumeStatus", "migratedVolumes", "name", "persistentVolumeClaimInfo"))
+def test_whatever_a_vmi_holds_each_volume_is_migratable_or_has_a_code_and_a_reason(spec: Any, status: Any) -> None:
+    strange = {**machine(), "spec": spec}
+    found = context(update(VMI, machine(), strange), {**machine(), "status": status})
+    for entry in FACTS["volumes.all"].resolve(found):
+        assert entry["migratable"] == (entry["code"] == "") == (entry["reason"] == "")

@@ -15,16 +15,17 @@ from tests.support.builders import (
     migration_policy,
     namespace,
     pvc,
+    request,
     update,
     vm,
     vmi,
     vmim,
 )
 from webhook.kubevirt.catalog import FACTS
-from webhook.kubevirt.resources import MIGRATION_POLICY, PVC, VM, VMI, VMIM
+from webhook.kubevirt.resources import MIGRATION_POLICY, POD, PVC, VM, VMI, VMIM
 from webhook.kubevirt.workload import first_installed
 from webhook.model.facts import FactContext
-from webhook.model.request import AdmissionRequest
+from webhook.model.request import AdmissionRequest, Operation
 
 
 def ask(name: str, found: FactContext) -> Any:
@@ -48,6 +49,32 @@ def ask(name: str, found: FactContext) -> Any:
 )
 def test_the_vmi_of_a_request(asked: AdmissionRequest, name: str) -> None:
     found = context(asked, vmi("db"))
+    assert ask("name", found) == name
+    assert ask("namespace", found) == ("prod" if name else "")
+    assert ask("found", found) is bool(name)
+
+
+LAUNCHER = {"kubevirt.io": "virt-launcher"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "name"),
+    [
+        pytest.param(LAUNCHER, {"kubevirt.io/domain": "db"}, "db", id="a virt-launcher"),
+        pytest.param({}, {"kubevirt.io/domain": "db"}, "", id="a pod that only bears the annotation"),
+        pytest.param(LAUNCHER, {}, "", id="a virt-launcher of nobody"),
+    ],
+)
+def test_an_eviction_is_about_the_vmi_of_the_pod(
+    labels: dict[str, str], annotations: dict[str, str], name: str
+) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "prod", "labels": labels, "annotations": annotations},
+    }
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p", "namespace": "prod"}}
+    found = context(request(POD, Operation.CREATE, new=eviction, subresource="eviction"), vmi("db"), pod)
     assert ask("name", found) == name
     assert ask("namespace", found) == ("prod" if name else "")
     assert ask("found", found) is bool(name)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from docs import generate
 from webhook.admission.natives import CATALOG
 from webhook.cli.main import run
 from webhook.policy import schema
@@ -22,35 +22,50 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]+\]\((?!https?://|#)([^)#]+)[^)]*\)")
 
 
-def _blocks(language: str) -> list[tuple[str, str]]:
-    return [
-        (f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, block.start()) + 1}", block.group(2))
-        for path in DOCUMENTS
-        for text in [path.read_text("utf-8")]
-        for block in _BLOCK.finditer(text)
-        if block.group(1) == language
-    ]
+POLICIES = sorted(path.name for path in (ROOT / "policies").iterdir() if path.is_dir())
+PAGES = ["facts.md", "cel.md", "settings.md", "policies/README.md", *(f"policies/{name}.md" for name in POLICIES)]
 
 
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _blocks(document: Path, language: str) -> list[str]:
+    return [block.group(2) for block in _BLOCK.finditer(document.read_text("utf-8")) if block.group(1) == language]
 
 
-@pytest.mark.parametrize("name", ["facts.md", "cel.md", "settings.md"])
-def test_a_generated_page_is_fresh(name: str) -> None:
-    written = (ROOT / "docs" / "reference" / name).read_text("utf-8")
-    assert written == _generator().pages()[name], "run 'make docs' and commit what it writes"
+@pytest.fixture(scope="module", name="pages")
+def generated_pages() -> Mapping[str, str]:
+    return generate.pages()
 
 
-@pytest.mark.parametrize("block", [pytest.param(text, id=place) for place, text in _blocks("yaml")])
-def test_a_document_in_the_docs_loads_beside_the_built_in_policies(block: str, tmp_path: Path) -> None:
-    (tmp_path / "example.yaml").write_text(block)
-    assert f"apiVersion: {schema.API_VERSION}" in block
+@pytest.mark.parametrize("name", PAGES)
+def test_a_generated_page_is_fresh(name: str, pages: Mapping[str, str]) -> None:
+    written = (generate.REFERENCE / name).read_text("utf-8")
+    assert written == pages[name], "run 'make docs' and commit what it writes"
+
+
+def test_there_is_a_page_for_every_policy_and_none_for_one_that_is_gone(pages: Mapping[str, str]) -> None:
+    assert sorted(pages) == sorted(PAGES)
+    assert generate.stale(pages) == []
+
+
+def test_generating_twice_gives_the_same(pages: Mapping[str, str]) -> None:
+    assert generate.pages() == pages
+
+
+def _with_examples() -> dict[str, list[Path]]:
+    """Documents whose examples are loaded together: each by itself, but the many pages of the policies at once."""
+    found: dict[str, list[Path]] = {}
+    for path in DOCUMENTS:
+        if _blocks(path, "yaml"):
+            together = path.parent if path.parent == generate.REFERENCE / "policies" else path
+            found.setdefault(str(together.relative_to(ROOT)), []).append(path)
+    return found
+
+
+@pytest.mark.parametrize("documents", _with_examples().values(), ids=_with_examples().keys())
+def test_the_policies_in_a_document_load_beside_the_built_in_ones(documents: list[Path], tmp_path: Path) -> None:
+    for document in documents:
+        for number, block in enumerate(_blocks(document, "yaml")):
+            assert f"apiVersion: {schema.API_VERSION}" in block
+            (tmp_path / f"{document.stem}-{number}.yaml").write_text(block, "utf-8")
     load([ROOT / "policies", tmp_path], CATALOG)
 
 

@@ -43,7 +43,12 @@ def scene(control_plane: ControlPlane, webhook: Webhook) -> Iterator[Scene]:
     control_plane.kubectl.must("label", "namespace", name, f"team={name}")
     staged = Scene(control_plane, webhook, name)
     yield staged
-    # Critical VMs elsewhere would stand in the way of other tests' configuration changes.
+    # Migrations that wait count against the queue; critical VMs elsewhere would stand in the way of other tests'
+    # configuration changes.
+    staged.controller("namespace-controller", "kube-system").must("delete", "vmim", "--all", "--wait=false")
+    for name in staged.admin.must("get", "vmim", "-o", "name").split():
+        patch = ("patch", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        staged.controller("kubevirt-controller").must(*patch)
     staged.admin.must("delete", "virtualmachineinstances.kubevirt.io", "--all")
 
 

@@ -126,3 +126,64 @@ def migration_policy(name: str, namespace_label: dict[str, str], **settings: Any
         "metadata": {"name": name},
         "spec": {"selectors": {"namespaceSelector": namespace_label}, **settings},
     }
+
+
+def vm(name: str, *, claim: str = "", labels: dict[str, str] | None = None, **spec: Any) -> Object:
+    """A VM whose template gives these labels, and a disk on this claim, to its VMI."""
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": name},
+        "spec": {
+            "runStrategy": "Always",
+            "template": {
+                "metadata": {"labels": labels or {}},
+                "spec": {
+                    "domain": {
+                        "devices": {
+                            "disks": [{"name": "data", "disk": {"bus": "virtio"}}] if claim else [],
+                            "interfaces": [{"name": "default", "masquerade": {}}],
+                        },
+                        "memory": {"guest": "2Gi"},
+                    },
+                    "evictionStrategy": "LiveMigrate",
+                    "networks": [{"name": "default", "pod": {}}],
+                    "volumes": volumes,
+                },
+            },
+            **spec,
+        },
+    }
+
+
+def launcher(vm: str) -> Object:
+    """The virt-launcher pod of a VM; nothing runs it here."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"virt-launcher-{vm}-x1y2z",
+            "labels": {"kubevirt.io": "virt-launcher"},
+            "annotations": {"kubevirt.io/domain": vm},
+        },
+        "spec": {
+            "nodeName": "node-a",
+            "containers": [{"name": "compute", "image": "virt-launcher"}],
+            "terminationGracePeriodSeconds": 0,  # no kubelet would report its end
+        },
+    }
+
+
+def node(name: str, *, memory: str = "64Gi") -> Object:
+    """A node that can run VMs, as its kubelet and KubeVirt's node-labeller report it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubevirt.io/schedulable": "true", "kubernetes.io/hostname": name}},
+        "status": {
+            "allocatable": {"cpu": "16", "memory": memory, "pods": "250"},
+            "capacity": {"cpu": "16", "memory": memory, "pods": "250"},
+            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+        },
+    }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.e2e.objects import (
     kubevirt,
     pvc,
     vmi,
+    vmim,
 )
 from tests.support.controlplane import ControlPlane
 from tests.support.kubectl import Answer, Kubectl
@@ -88,6 +91,60 @@ class Scene:
         running = vmi(name, claim=claim, access_mode=access_mode, labels=labels or {})
         self.admin.must("create", "-f", "-", manifest=running)
         return name
+
+    def vms(self, names: Sequence[str], *, access_mode: str, labels: dict[str, str]) -> None:
+        """Create many running VMs at once, and wait until migguard knows the last one."""
+        claims = [pvc(f"{name}-data", access_mode) for name in names]
+        self.admin.must("create", "-f", "-", manifest=self.listed(claims))
+        running = [vmi(name, claim=f"{name}-data", access_mode=access_mode, labels=labels) for name in names]
+        self.admin.must("create", "-f", "-", manifest=self.listed(running))
+
+    @staticmethod
+    def listed(objects: Sequence[Object]) -> Object:
+        """One List of these objects, which kubectl creates one by one."""
+        return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+
+    @contextmanager
+    def nodes(self, *nodes: Object) -> Iterator[None]:
+        """While the block runs, the cluster has these nodes, ready for work."""
+        for each in nodes:
+            self.admin.must("create", "-f", "-", manifest=each)
+            name = each["metadata"]["name"]
+            # The API server's own admission taints a new node until its controller says that it is ready.
+            self.admin.must("patch", "node", name, "--type=merge", "-p", '{"spec":{"taints":null}}')
+            status = json.dumps({"status": each["status"]})
+            self.admin.must("patch", "node", name, "--subresource=status", "--type=merge", "-p", status)
+        try:
+            yield
+        finally:
+            self.admin.must("delete", "node", *(each["metadata"]["name"] for each in nodes))
+
+    def owner(self, name: str) -> Kubectl:
+        """kubectl as somebody who may relabel this namespace."""
+        role = f"owner-of-{self.namespace}"
+        rights = ("--verb=get,update,patch", "--resource=namespaces", f"--resource-name={self.namespace}")
+        self.admin.must("create", "clusterrole", role, *rights)
+        self.admin.must("create", "clusterrolebinding", role, f"--clusterrole={role}", f"--user={name}")
+        owner = self.person(name)
+        question = ("auth", "can-i", "update", f"namespaces/{self.namespace}")
+        until(lambda: owner(*question).ok, seconds=_SYNC_SECONDS, what=f"{name} may relabel {self.namespace}")
+        return owner
+
+    def records_of_vmims(self, **wanted: str) -> list[dict[str, Any]]:
+        """The records of migrations created in this namespace, with these values (``path="validate"``)."""
+        records = self.webhook.records(namespace=self.namespace, operation="CREATE")
+        created = [each for each in records if each["input"]["request"]["kind"]["kind"].endswith("Migration")]
+        return [each for each in created if wanted.items() <= each.items()]
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until migguard has seen what the objects of this story make true."""
+        until(holds, seconds=_SYNC_SECONDS, what="migguard has seen it")
+
+    def wait_until_finished(self, name: str) -> None:
+        """Wait until migguard has seen that a migration has ended, so that its VM may be asked to migrate again."""
+        asked = vmim("is-it-over", self.admin.read("vmim", name)["spec"]["vmiName"])
+        ask = ("create", "-f", "-", "--dry-run=server")
+        self.wait_until(lambda: f"{self.namespace}/{name}" not in self.admin(*ask, manifest=asked).stderr)
 
     def exists(self, kind: str, name: str) -> bool:
         """Whether the API server holds the object."""

@@ -142,7 +142,7 @@ def test_a_bandwidth_limit_that_is_there_is_left_alone(configuration: Configurat
     answer = configuration.patch_hco({"bandwidthPerMigration": "128Mi"})
     assert allowed(answer)
     assert configuration.stored_hco()["bandwidthPerMigration"] == "128Mi"
-    assert answer.warnings == []
+    assert not any("bandwidth" in warning for warning in answer.warnings)
 
 
 def test_one_migration_per_node_needs_no_bandwidth_limit(configuration: Configuration) -> None:

@@ -115,7 +115,7 @@ def test_a_drain_passes_where_a_person_is_refused(scene: Scene, alice: Kubectl) 
     virt_controller = scene.controller("kubevirt-controller")
     created = allowed(virt_controller.create(evacuation(vm, "node-a"), "-o", "json"))
     migration = json.loads(created)["metadata"]["name"]
-    assert {record["origin"] for record in scene.webhook.records(namespace=scene.namespace, operation="CREATE")} >= {
+    assert {record["origin"] for record in scene.records_of_vmims()} >= {
         "User",
         "Drain",
     }
@@ -142,7 +142,7 @@ def test_a_workload_update_passes_and_is_recorded_as_such(scene: Scene) -> None:
         "annotations": {"kubevirt.io/workloadUpdateMigration": ""},
     }
     allowed(scene.controller("kubevirt-controller").create(wanted))
-    records = scene.webhook.records(namespace=scene.namespace, operation="CREATE")
+    records = scene.records_of_vmims()
     assert {record["origin"] for record in records} == {"WorkloadUpdate"}
 
 
@@ -161,7 +161,7 @@ def test_virtctl_migrate_arrives_through_virt_api(scene: Scene) -> None:
     wanted = vmim("", scene.vm("web"))
     wanted["metadata"] = {"generateName": "kubevirt-migrate-vm-"}
     allowed(scene.controller("kubevirt-apiserver").create(wanted))
-    records = scene.webhook.records(namespace=scene.namespace, operation="CREATE")
+    records = scene.records_of_vmims()
     assert {record["origin"] for record in records} == {"VirtAPI"}
     assert records[0]["requested_by"] == f"system:serviceaccount:{INSTALL_NAMESPACE}:kubevirt-apiserver"
 
@@ -174,5 +174,5 @@ def test_a_namespace_that_merely_bears_a_usual_name_makes_no_system_component(sc
     vm = scene.vm("local", access_mode="ReadWriteOnce")
     answer = scene.controller("kubevirt-controller", namespace=usual).create(evacuation(vm, "node-a"))
     assert "requester-can-migrate" in refused(answer)
-    (record,) = scene.webhook.records(namespace=scene.namespace, operation="CREATE")[-1:]
+    (record,) = scene.records_of_vmims()[-1:]
     assert record["origin"] == "User"

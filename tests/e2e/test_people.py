@@ -64,7 +64,7 @@ def test_a_user_with_no_right_is_refused_by_rbac_before_migguard_is_asked(scene:
     assert not answer.ok
     assert 'User "eve" cannot create resource "virtualmachineinstancemigrations"' in answer.stderr
     assert "migguard" not in answer.stderr
-    assert scene.webhook.records(namespace=scene.namespace) == []
+    assert scene.records_of_vmims() == []
 
 
 def test_the_role_works_at_once_after_it_was_bound(scene: Scene) -> None:

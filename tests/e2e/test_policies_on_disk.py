@@ -79,10 +79,10 @@ def test_a_new_policy_is_in_force_without_restart(scene: Scene, alice: Kubectl) 
         assert "ticket-required" in message
         assert "the migration names no ticket" in message
         assert "set the annotation example.com/ticket" in message
-        allowed(scene.controller("kubevirt-controller").create(evacuation("web", "node-a")))
+        allowed(scene.controller("kubevirt-controller").create(evacuation(scene.vm("db"), "node-a")))
         move["metadata"]["annotations"] = {"example.com/ticket": "OPS-1"}
         allowed(alice.create(move))
-    allowed(alice.create(vmim("second", "web")))
+    allowed(alice.create(vmim("second", scene.vm("third"))))
 
 
 def test_a_broken_edit_keeps_the_last_good_policies(scene: Scene, alice: Kubectl) -> None:

@@ -88,7 +88,7 @@ def test_delete_which_cancels(scene: Scene, move: str, alice: Kubectl, bob: Kube
 
 
 def test_delete_all(scene: Scene, move: str, alice: Kubectl, bob: Kubectl) -> None:
-    scene.admin.must("create", "-f", "-", manifest=vmim("second", "web"))
+    scene.admin.must("create", "-f", "-", manifest=vmim("second", scene.vm("db")))
     assert refused(bob("delete", "vmim", "--all"))
     assert scene.exists("vmim", move)
     assert scene.exists("vmim", "second")

@@ -114,6 +114,8 @@ def _show(path: Path, address: str) -> None:
         click.secho(
             f"{request['kind']['kind'].lower()}.{request['kind']['group']}/{request['name']} {verb}", fg="green"
         )
+        for operation in patch:
+            click.echo(f"(stored with {operation['path'].removeprefix('/').replace('/', '.')}: {operation['value']})")
     else:
         status = validated["status"]
         webhook = "migrations" if request["kind"]["group"] == "kubevirt.io" else "configuration"
@@ -122,8 +124,6 @@ def _show(path: Path, address: str) -> None:
             f"denied the request: {status['message']}",
             fg="red",
         )
-    for operation in patch:
-        click.echo(f"(stored with {operation['path']} = {operation['value']})")
     click.echo()
 
 

@@ -22,6 +22,7 @@ from webhook.kubevirt.widesubjects import wide_subjects
 from webhook.kubevirt.workload import is_about
 from webhook.model.facts import Attributes, Fact, FactContext
 from webhook.model.objects import JSON, Object, ObjectRef, labels_of, mapping, mappings, name_of, strings, text
+from webhook.model.request import AdmissionRequest
 from webhook.model.selectors import selects
 
 Rule = Mapping[str, Any]
@@ -114,7 +115,7 @@ def _how(role: Object, own: Mapping[Attributes, bool], gives: Sequence[Attribute
 def _taken_in(context: FactContext, role: Object | None) -> frozenset[Attributes]:
     """The migrate rights of the roles that an aggregated one takes in; a controller copies their rules later."""
     found: set[Attributes] = set()
-    for component in aggregated(context.view, role):
+    for component in aggregated(context.view, role, context.deadline):
         found |= carried(mappings(component, "rules")).keys()
     return frozenset(found)
 
@@ -157,13 +158,13 @@ def _keys(selector: Mapping[str, Any]) -> set[str]:
 
 
 def _of_binding(context: FactContext, after: Object) -> Widening:
-    role, rules = role_of(context.view, after)
+    role, rules = role_of(context.view, after, context.deadline)
     watched = CLUSTER_ROLE if role.kind == CLUSTER_ROLE.kind else ROLE
     known = context.view.get(watched, role.namespace, role.name) is not None
     carries = _ordered(carried(rules))
     counts = carries or not known or _is_trusted(context, role)
     added = wide_subjects(after) if counts else []
-    before = wide_subjects(context.request.old_object)
+    before = frozenset(wide_subjects(context.request.old_object))
     return Widening(role=role, carries=carries, known=known, wide_subjects=[one for one in added if one not in before])
 
 
@@ -179,14 +180,19 @@ def undo(context: FactContext) -> str:
     found, request = widening(context), context.request
     if not (found.gives or found.aggregates_into or found.wide_subjects):
         return ""
-    subject = request.subject
-    made = request.old_object is None
-    where = ["-n", subject.namespace] if subject.namespace else []
-    kind = request.kind.kind.lower()
-    stays = not made or _is_trusted(context, subject)
+    stays = request.old_object is not None or _is_trusted(context, request.subject)
     if found.aggregates_into and stays:
-        return shlex.join(["oc", "label", kind, subject.name, *(f"{label}-" for label in found.labels)])
-    return shlex.join(["oc", "delete" if made else "edit", kind, subject.name, *where])
+        labels = (f"{label}-" for label in found.labels)
+        return shlex.join(["oc", "label", request.kind.kind.lower(), request.subject.name, *labels])
+    return take_back(request)
+
+
+def take_back(request: AdmissionRequest) -> str:
+    """Return the command that deletes the role or binding that the request makes, or edits the one that it changes."""
+    subject = request.subject
+    where = ["-n", subject.namespace] if subject.namespace else []
+    verb = "delete" if request.old_object is None else "edit"
+    return shlex.join(["oc", verb, request.kind.kind.lower(), subject.name, *where])
 
 
 def _texts(rights: Sequence[Attributes]) -> JSON:

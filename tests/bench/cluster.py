@@ -9,44 +9,64 @@ from typing import Any
 VMS_PER_NAMESPACE = 50
 VMS_PER_NODE = 20
 MIGRATION_POLICIES = 20
+OTHER_PODS_PER_VM = 2
+CPU_LABELS = {
+    "host-model-cpu.node.kubevirt.io/Skylake-Server": "true",
+    "cpu-model-migration.node.kubevirt.io/Skylake-Server": "true",
+    **{f"cpu-model.node.kubevirt.io/model{number}": "true" for number in range(30)},
+    **{f"cpu-feature.node.kubevirt.io/feature{number}": "true" for number in range(120)},
+}
 
 
 def write_cluster(folder: Path, vms: int) -> None:
-    """Write a cluster with this many running VMs, two claims each, as one JSON list."""
-    namespaces = [_object("v1", "Namespace", f"team-{index}") for index in range(-(-vms // VMS_PER_NAMESPACE))]
-    nodes = [_object("v1", "Node", f"node-{index}") for index in range(-(-vms // VMS_PER_NODE))]
-    objects = [*namespaces, *nodes, *_configuration(), *_access(len(namespaces))]
+    """Write a cluster with this many running VMs, two claims and a virt-launcher pod each, as one JSON list.
+
+    Beside the VMs run other pods; a VM fits on each node once more.
+    """
+    namespaces = -(-vms // VMS_PER_NAMESPACE)
+    nodes = [_node(index) for index in range(-(-vms // VMS_PER_NODE))]
+    objects = [*nodes, *_configuration(), *_access(namespaces)]
+    for index in range(namespaces):
+        objects += _namespace(f"team-{index}")
     for index in range(vms):
         objects += _vm(index)
     folder.mkdir(parents=True)
     (folder / "cluster.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
 
-def review(vm: int) -> bytes:
+def migration(vm: int) -> bytes:
     """A person creates a VMIM for this VM: every fact of the built-in policies is needed, and it is allowed."""
-    kind = {"group": "kubevirt.io", "version": "v1", "kind": "VirtualMachineInstanceMigration"}
-    resource = {"group": "kubevirt.io", "version": "v1", "resource": "virtualmachineinstancemigrations"}
     namespace = f"team-{vm // VMS_PER_NAMESPACE}"
+    written = _object("kubevirt.io/v1", "VirtualMachineInstanceMigration", f"migrate-{vm}", namespace)
+    return _review(vm, "virtualmachineinstancemigrations", {**written, "spec": {"vmiName": f"vm-{vm}"}, "status": {}})
+
+
+def labelling(vm: int) -> bytes:
+    """A person labels the namespace of this VM, which may lead all VMs in it to other policies; it is allowed."""
+    name = f"team-{vm // VMS_PER_NAMESPACE}"
+    old, new = (_object("v1", "Namespace", name, labels=labels) for labels in ({}, {"cost-centre": f"c{vm}"}))
+    return _review(vm, "namespaces", new, old)
+
+
+def _review(number: int, resource: str, written: dict[str, Any], old: dict[str, Any] | None = None) -> bytes:
+    group, slash, version = written["apiVersion"].rpartition("/")
+    kind = {"group": group if slash else "", "version": version, "kind": written["kind"]}
+    address = {"group": kind["group"], "version": version, "resource": resource}
+    metadata = written["metadata"]
     request = {
-        "uid": f"00000000-0000-4000-8000-{vm:012d}",
+        "uid": f"00000000-0000-4000-8000-{number:012d}",
         "kind": kind,
-        "resource": resource,
+        "resource": address,
         "requestKind": kind,
-        "requestResource": resource,
-        "operation": "CREATE",
-        "name": f"migrate-{vm}",
-        "namespace": namespace,
+        "requestResource": address,
+        "operation": "UPDATE" if old else "CREATE",
+        "name": metadata["name"],
+        "namespace": metadata.get("namespace", metadata["name"]),  # of a Namespace its own name
         "dryRun": False,
-        "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
+        "options": {"apiVersion": "meta.k8s.io/v1", "kind": "UpdateOptions" if old else "CreateOptions"},
         "userInfo": {"username": "alice", "groups": ["migrators", "system:authenticated"]},
-        "oldObject": None,
-        "object": {
-            "apiVersion": "kubevirt.io/v1",
-            "kind": "VirtualMachineInstanceMigration",
-            "metadata": {"name": f"migrate-{vm}", "namespace": namespace, "uid": f"uid-{vm}", "generation": 1},
-            "spec": {"vmiName": f"vm-{vm}"},
-            "status": {},
-        },
+        "oldObject": old,
+        "object": written,
     }
     return json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).encode()
 
@@ -54,6 +74,67 @@ def review(vm: int) -> bytes:
 def _object(api_version: str, kind: str, name: str, namespace: str = "", **rest: Any) -> dict[str, Any]:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {}), "labels": rest.pop("labels", {})}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
+
+
+def _node(index: int) -> dict[str, Any]:
+    return _object(
+        "v1",
+        "Node",
+        f"node-{index}",
+        labels={"kubevirt.io/schedulable": "true", "kubernetes.io/arch": "amd64", **CPU_LABELS},
+        spec={},
+        status={"allocatable": {"cpu": "64", "memory": "512Gi"}, "conditions": [{"type": "Ready", "status": "True"}]},
+    )
+
+
+def _namespace(name: str) -> list[dict[str, Any]]:
+    quota = {"requests.memory": "4Ti", "pods": "1000"}
+    used = {"requests.memory": "1Ti", "pods": "150"}
+    return [
+        _object("v1", "Namespace", name),
+        _object("v1", "ResourceQuota", "team", name, spec={"hard": quota}, status={"hard": quota, "used": used}),
+    ]
+
+
+def _pod(name: str, namespace: str, node: str, memory: str, **metadata: Any) -> dict[str, Any]:
+    pod = _object(
+        "v1",
+        "Pod",
+        name,
+        namespace,
+        labels=metadata.pop("labels", {}),
+        spec={
+            "nodeName": node,
+            "nodeSelector": {"kubevirt.io/schedulable": "true"},
+            "containers": [{"name": "main", "resources": {"requests": {"memory": memory, "cpu": "100m"}}}],
+        },
+        status={"phase": "Running"},
+    )
+    pod["metadata"] |= metadata
+    return pod
+
+
+def _pods(index: int, namespace: str, node: str) -> list[dict[str, Any]]:
+    launcher = _pod(
+        f"virt-launcher-vm-{index}-abcde",
+        namespace,
+        node,
+        "8500Mi",
+        labels={"kubevirt.io": "virt-launcher", "vm.kubevirt.io/name": f"vm-{index}"},
+        annotations={"kubevirt.io/domain": f"vm-{index}"},
+    )
+    others = [
+        _pod(
+            f"web-{index}-{number}",
+            namespace,
+            node,
+            "256Mi",
+            labels={"app": f"web-{index % 50}", "pod-template-hash": f"{index:x}"},
+            annotations={"k8s.v1.cni.cncf.io/network-status": f"{index}" * 100},
+        )
+        for number in range(OTHER_PODS_PER_VM)
+    ]
+    return [launcher, *others]
 
 
 def _vm(index: int) -> list[dict[str, Any]]:
@@ -97,7 +178,9 @@ def _vm(index: int) -> list[dict[str, Any]]:
     vmi = _object(
         "kubevirt.io/v1", "VirtualMachineInstance", f"vm-{index}", namespace, labels=labels, spec=spec, status=status
     )
-    return [vmi, *claims]
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    vm = _object("kubevirt.io/v1", "VirtualMachine", f"vm-{index}", namespace, spec={"template": template})
+    return [vm, vmi, *claims, *_pods(index, namespace, node)]
 
 
 def _configuration() -> list[dict[str, Any]]:

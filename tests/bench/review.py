@@ -1,4 +1,4 @@
-"""What a VMIM review with full facts costs: latency and CPU, at 100 and 10,000 VMs, beside the floor, in one run.
+"""What reviews with full facts cost: latency and CPU, at 100 and 10,000 VMs, beside the floor, in one run.
 
 The floor is the same server (Flask, gunicorn, TLS) that answers without reading the question. Rounds are interleaved,
 so that a noisy machine bothers all alike; only the ratios mean anything on another machine.
@@ -18,29 +18,31 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.cluster import review, write_cluster
+from tests.bench.cluster import labelling, migration, write_cluster
 from tests.bench.load import Sample, processes, resident_bytes, run
 
 ROOT = Path(__file__).resolve().parents[2]
 CONNECTIONS = (1, 8)
+REVIEWS = {"VMIM CREATE": migration, "Namespace UPDATE": labelling}
 START_SECONDS = 300
 
 
 @dataclass(slots=True)
 class Subject:
-    """One running server and what was measured of it, by number of connections."""
+    """One running server and what was measured of it, by review and number of connections."""
 
     name: str
     vms: int
     port: int
     ca: Path
     pids: list[int]
-    samples: dict[int, list[Sample]] = field(default_factory=dict)
+    samples: dict[tuple[str, int], list[Sample]] = field(default_factory=dict)
 
 
 def main() -> None:
@@ -50,8 +52,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
     arguments = parser.parse_args()
     console = Console(width=100)
-    with tempfile.TemporaryDirectory(prefix="migguard-bench-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="migguard-bench-") as temporary, contextlib.ExitStack() as stack:
+        folder = Path(temporary)
         subjects = []
         for label, vms, module in (
             ("floor", 100, "tests.bench.floor"),
@@ -60,24 +62,23 @@ def main() -> None:
         ):
             console.print(f"starting: {label}")
             subjects.append(stack.enter_context(_server(folder / label.replace(" ", "-"), label, vms, module)))
-        for subject in subjects:  # warm up
-            run(subject.port, subject.ca, _bodies(subject, 100), 1, subject.pids)
+        for subject, name in product(subjects, REVIEWS):  # warm up
+            run(subject.port, subject.ca, _bodies(subject, name, 100), 1, subject.pids)
         for number in range(arguments.rounds):
             console.print(f"round {number + 1} of {arguments.rounds}")
-            for connections in CONNECTIONS:
-                for subject in subjects:
-                    bodies = _bodies(subject, arguments.requests)
-                    sample = run(subject.port, subject.ca, bodies, connections, subject.pids)
-                    subject.samples.setdefault(connections, []).append(sample)
-        for connections in CONNECTIONS:
-            console.print(_table(subjects, connections))
+            for name, connections, subject in product(REVIEWS, CONNECTIONS, subjects):
+                bodies = _bodies(subject, name, arguments.requests)
+                sample = run(subject.port, subject.ca, bodies, connections, subject.pids)
+                subject.samples.setdefault((name, connections), []).append(sample)
+        for name, connections in product(REVIEWS, CONNECTIONS):
+            console.print(_table(subjects, name, connections))
         for subject in subjects:
             console.print(f"resident memory, {subject.name}: {resident_bytes(subject.pids) / 1e6:.0f} MB")
 
 
-def _bodies(subject: Subject, count: int) -> list[bytes]:
+def _bodies(subject: Subject, name: str, count: int) -> list[bytes]:
     choose = random.Random(count)  # the same VMs in each run
-    return [review(choose.randrange(subject.vms)) for _ in range(count)]
+    return [REVIEWS[name](choose.randrange(subject.vms)) for _ in range(count)]
 
 
 @contextlib.contextmanager
@@ -113,13 +114,13 @@ def _wait_ready(server: subprocess.Popen[bytes], health: int, log: Path) -> None
     raise SystemExit(f"bench: the server did not become ready:\n{log.read_text()}")
 
 
-def _table(subjects: Sequence[Subject], connections: int) -> Table:
-    table = Table(title=f"VMIM review with full facts, {connections} connection(s)")
+def _table(subjects: Sequence[Subject], name: str, connections: int) -> Table:
+    table = Table(title=f"review of a {name} with full facts, {connections} connection(s)")
     for column in ("server", "p50 ms", "p95 ms", "p99 ms", "per CPU-second", "p50 x", "p99 x", "CPU x"):
         table.add_column(column, justify="left" if column == "server" else "right")
-    floor = subjects[0].samples[connections]
+    floor = subjects[0].samples[name, connections]
     for subject in subjects:
-        samples = subject.samples[connections]
+        samples = subject.samples[name, connections]
         cells = [f"{_percentile(samples, share) * 1000:.2f}" for share in (50, 95, 99)]
         cells.append(f"{1 / _cpu(samples):.0f}")
         cells += [f"{_percentile(samples, share) / _percentile(floor, share):.2f}" for share in (50, 99)]

@@ -96,7 +96,8 @@ class LiveCluster:
         """See Refresher. Objects are read one by one, indexes and lists by listing their namespace.
 
         What spans the cluster is listed if it is small (:data:`REREAD_BYTES`), else left to the watch: such look-ups
-        (all VMIs with a label, all nodes) do not name an object that somebody has just made.
+        (all VMIs with a label, all nodes) do not name an object that somebody has just made. Nor is a resource listed
+        that says so (``relisted``).
         """
         changed = False
         for watched, namespace, name in self._plan(reads):
@@ -122,7 +123,7 @@ class LiveCluster:
                 gets[resource, namespace, read.name] = read.watched
                 continue
             namespace = _namespace_of_key(read)
-            if namespace or self._is_small(read.watched):
+            if read.watched.relisted and (namespace or self._is_small(read.watched)):
                 lists[resource, namespace] = read.watched
         lists = {key: watched for key, watched in lists.items() if not key[1] or (key[0], "") not in lists}
         covered = set(lists)

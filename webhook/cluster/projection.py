@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from webhook.model.facts import WatchedResource
@@ -23,8 +23,8 @@ _ALWAYS = (
     "metadata.namespace",
     "metadata.uid",
     "metadata.resourceVersion",
-    "metadata.labels",
 )
+_LABELS = ("metadata", "labels")
 
 _WALK = "[]"
 _STEP = re.compile(r"""\.?(?: (?P<walk>\[\]) | \["(?P<quoted>[^"]+)"\] | (?P<plain>[^.\[\]]+) )""", re.VERBOSE)
@@ -52,12 +52,13 @@ _DROPPED = _Dropped()
 class Projection:
     """Prunes objects to the fields that are kept. Safe to use from many threads."""
 
-    def __init__(self, keep: tuple[str, ...]) -> None:
+    def __init__(self, keep: tuple[str, ...], labels: tuple[str, ...] | None = None) -> None:
         """Compile the paths.
 
         Args:
             keep: Field paths besides apiVersion, kind and metadata's name, namespace, uid, resourceVersion and labels.
                 Dotted; ``[]`` walks a list (``spec.volumes[].name``); ``["a.b/c"]`` is a key that holds dots.
+            labels: Keys of the labels that are kept; None keeps all.
 
         Raises:
             ValueError: a path cannot be read; paths are written by us, so this is a programming error.
@@ -65,13 +66,15 @@ class Projection:
         tree: dict[str, _Tree] = {}
         for path in (*_ALWAYS, *keep):
             _plant(tree, _steps(path))
+        for steps in (_LABELS,) if labels is None else ((*_LABELS, key) for key in labels):
+            _plant(tree, steps)
         self._tree = tree
         self._parts: dict[tuple[object, ...], JSON] = {}
 
     @classmethod
     def of(cls, watched: WatchedResource) -> Projection:
         """The projection of a watched resource."""
-        return cls(watched.keep)
+        return cls(watched.keep, watched.labels)
 
     def prune(self, obj: Object) -> dict[str, JSON]:
         """Return what is kept of ``obj``; pruning twice is pruning once.
@@ -147,7 +150,7 @@ def _steps(path: str) -> list[str]:
     return steps
 
 
-def _plant(tree: dict[str, _Tree], steps: list[str]) -> None:
+def _plant(tree: dict[str, _Tree], steps: Sequence[str]) -> None:
     *branch, leaf = (sys.intern(step) for step in steps)
     node = tree
     for step in branch:

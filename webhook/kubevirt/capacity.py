@@ -31,8 +31,6 @@ TAKES_VMS = "kubevirt.io/schedulable"
 REPELLING = frozenset({"NoSchedule", "NoExecute"})
 """Taint effects that keep a pod away which does not tolerate them."""
 
-_STEPS = 256
-
 
 @dataclass(frozen=True, slots=True)
 class Requests:
@@ -92,9 +90,8 @@ def requests_on(context: FactContext, node: str) -> Requests:
     def add_up(context: FactContext) -> Requests:
         total = 0
         launchers: dict[tuple[str, str], list[Object]] = {}
-        for step, pod in enumerate(context.view.select(POD, "node", node)):
-            if step % _STEPS == 0:
-                context.deadline.check(f"the pods on node {node} were added up")
+        pods = context.view.select(POD, "node", node)
+        for pod in context.deadline.walk(pods, f"the pods on node {node} were added up"):
             total += pod_request(pod)
             vm = launched_vm(pod)
             if vm:
@@ -148,9 +145,8 @@ def _vms_on(context: FactContext, node: str) -> tuple[int, bool]:
     """
     total, found = 0, False
     launchers = requests_on(context, node).launchers
-    for step, vmi in enumerate(context.view.select(VMI, "node", node)):
-        if step % _STEPS == 0:
-            context.deadline.check(f"the VMs on node {node} were added up")
+    vmis = context.view.select(VMI, "node", node)
+    for vmi in context.deadline.walk(vmis, f"the VMs on node {node} were added up"):
         if text(vmi, "status", "phase") in FINAL_PHASES:
             continue
         found = True

@@ -16,12 +16,12 @@ Source: KubeVirt ``pkg/virt-controller/watch/clone/vm-target.go`` (``addRemovePa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from webhook.kubevirt.criticality import Flag, is_running, template_labels
-from webhook.kubevirt.jsonpatch import PatchError, PatchStep, apply_step, read_patch
+from webhook.kubevirt.jsonpatch import PatchError, PatchStep, Pointer, apply_step, read_patch
 from webhook.kubevirt.resources import NAMESPACE, VM, VMI
 from webhook.model.facts import Fact, FactContext
 from webhook.model.objects import Object, items, labels_of, mapping, strings, text, value
@@ -30,6 +30,9 @@ from webhook.model.request import Operation
 _LABELS = ("spec", "template", "metadata", "labels")
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]+\*?", re.ASCII)
 _ANY = "*"
+
+MAX_FILTERS = 100
+"""Label filters of a clone that are looked at; of more the worst is assumed, as nobody needs them."""
 
 
 class Loss(StrEnum):
@@ -86,62 +89,78 @@ def _restore(context: FactContext, flag: Flag) -> Copy:
 def _clone(context: FactContext, flag: Flag) -> Copy:
     namespace, spec = context.request.namespace, mapping(context.request.object, "spec")
     name = text(spec, "source", "name")
-    of = f"{namespace}/{name}"
-    if text(spec, "source", "kind") != VM.kind:
-        supposed = {flag.label: flag.value} if flag.label else {}
-        kept = flag.is_on(_patched(_kept(supposed, spec), spec))
-        return Copy() if kept or not supposed else Copy(of, Loss.SNAPSHOT_FILTERS)
-    labels = template_labels(context.view.get(VM, namespace, name))
-    kept_labels = _kept(labels, spec)
-    if flag.is_on(_patched(kept_labels, spec)):
+    of, loss = f"{namespace}/{name}", Loss.SNAPSHOT_FILTERS
+    if text(spec, "source", "kind") == VM.kind:
+        on_template = flag.is_on(template_labels(context.view.get(VM, namespace, name)))
+        vmi = context.view.get(VMI, namespace, name)
+        if not on_template and not (vmi is not None and is_running(vmi) and flag.is_on(labels_of(vmi))):
+            return Copy()
+        loss = Loss.PATCHES if on_template else Loss.VMI_ONLY
+    on_copy = loss is not Loss.VMI_ONLY and _keeps(flag.label, spec)
+    if not flag.label or _is_flagged_when_patched(flag, spec, flagged=on_copy):
         return Copy()
-    if flag.is_on(labels):
-        return Copy(of, Loss.PATCHES if flag.is_on(kept_labels) else Loss.FILTERS)
-    vmi = context.view.get(VMI, namespace, name)
-    if vmi is not None and is_running(vmi) and flag.is_on(labels_of(vmi)):
-        return Copy(of, Loss.VMI_ONLY)
-    return Copy()
+    return Copy(of, Loss.FILTERS if loss is Loss.PATCHES and not on_copy else loss)
 
 
-def _kept(labels: Mapping[str, str], spec: Object) -> dict[str, str]:
-    """Return the labels that the filters keep; without filters all, with an empty list none."""
+def _keeps(key: str, spec: Object) -> bool:
+    """Say whether the filters keep a label; without filters all are kept, with an empty list none."""
     written = value(spec, "template", "labelFilters")
     if not isinstance(written, list):
-        return dict(labels)
+        return True
+    if len(written) > MAX_FILTERS:
+        return False
     filters = strings(spec, "template", "labelFilters")
     excluding = [one[1:] for one in filters if one.startswith("!")]
     including = [one for one in filters if not one.startswith("!")]
-    return {key: item for key, item in labels.items() if _included(key, including) and not _excluded(key, excluding)}
+    return _is_included(key, including) and not _is_excluded(key, excluding)
 
 
-def _included(key: str, patterns: Sequence[str]) -> bool:
-    return any(one == _ANY or (_PLAIN.fullmatch(one) and re.search(one, key)) for one in patterns)
+def _is_included(key: str, patterns: Sequence[str]) -> bool:
+    return any(one == _ANY or (_is_plain(one) and _is_found(one, key)) for one in patterns)
 
 
-def _excluded(key: str, patterns: Sequence[str]) -> bool:
+def _is_excluded(key: str, patterns: Sequence[str]) -> bool:
     """An asterisk alone is no regular expression, so it excludes nothing; nor does an empty pattern leave anything."""
-    return any(one != _ANY and (not _PLAIN.fullmatch(one) or re.search(one, key)) for one in patterns)
+    return any(one != _ANY and (not _is_plain(one) or _is_found(one, key)) for one in patterns)
 
 
-def _patched(labels: Mapping[str, str], spec: Object) -> Mapping[str, str]:
-    """Return the template's labels after the patches; none where that cannot be told."""
+def _is_plain(pattern: str) -> bool:
+    return _PLAIN.fullmatch(pattern) is not None
+
+
+def _is_found(pattern: str, key: str) -> bool:
+    """Look for a plain pattern anywhere in the key: a dot is any character, an asterisk makes the last one optional.
+
+    It is compared, not compiled: the pattern comes with the request.
+    """
+    wanted = pattern[:-2] if pattern.endswith(_ANY) else pattern
+    return any(
+        all(one in {".", found} for one, found in zip(wanted, key[start:], strict=False))
+        for start in range(len(key) - len(wanted) + 1)
+    )
+
+
+def _is_flagged_when_patched(flag: Flag, spec: Object, *, flagged: bool) -> bool:
+    """Say whether the template has the flag after the patches; not where that cannot be told.
+
+    Only the flag is followed through them: a value that is brought from another label or from elsewhere is not known.
+    """
     written = items(spec, "patches")
-    if not written:
-        return labels
-    document = {"spec": {"template": {"metadata": {"labels": dict(labels)}}}}
+    document = {"spec": {"template": {"metadata": {"labels": {flag.label: flag.value} if flagged else {}}}}}
+    pointer = (*_LABELS, flag.label)
     try:
         for step in read_patch(f"[{','.join(map(str, written))}]"):
-            if _reaches(step):
+            if _reaches(step, pointer):
                 apply_step(document, step)
-    except PatchError:
-        return {}
-    return template_labels(document)
+    except (PatchError, RecursionError):
+        return False
+    return flag.is_on(template_labels(document))
 
 
-def _reaches(step: PatchStep) -> bool:
-    """Say whether an operation reads or writes the labels, or what is above them."""
-    paths = (step.path, step.source) if step.source else (step.path,)
-    return any(path[: len(_LABELS)] == _LABELS[: len(path)] for path in paths)
+def _reaches(step: PatchStep, pointer: Pointer) -> bool:
+    """Say whether an operation tests or writes the flag, or what is above it; so does one that moves it away."""
+    paths = (step.path, step.source) if step.kind == "move" else (step.path,)
+    return any(path[: len(pointer)] == pointer[: len(path)] for path in paths)
 
 
 FACTS = (

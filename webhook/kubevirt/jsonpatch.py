@@ -2,8 +2,8 @@
 
 Differences from the RFC: array indexes may be negative and count from the end, a ``test`` for null also holds where
 there is nothing, and an empty or null patch does nothing. What stands before the first slash of a pointer is not
-looked at; a last step that is empty reads as null. Stricter than Go in two respects: an object that has a key twice is
-refused, because Go would merge the two values; and so is a copy of something very large.
+looked at; a last step that is empty reads as null. Stricter than Go in three respects: an object that has a key twice
+is refused, because Go would merge the two values; and so are very many operations, and a copy of something very large.
 
 Source: ``github.com/evanphx/json-patch/v5`` v5.9.11 ``patch.go`` (``findObject``, ``partialDoc.get``), used by
 HyperConverged ``controllers/operands/operand.go``.
@@ -23,6 +23,9 @@ from webhook.source.jsontext import DuplicateKeyError, unique
 
 Pointer: TypeAlias = tuple[str, ...]
 """The unescaped steps of a JSON pointer."""
+
+MAX_STEPS = 200
+"""Operations in one patch; bounds the work that it can cause."""
 
 MAX_COPIED = 2000
 """Values that one copy operation may duplicate; a whole KubeVirt CR has some hundreds."""
@@ -63,6 +66,8 @@ def read_patch(written: str) -> tuple[PatchStep, ...]:
         return ()
     if not isinstance(operations, list):
         raise PatchError("it is not a JSON array of operations")
+    if len(operations) > MAX_STEPS:
+        raise PatchError(f"it has {len(operations)} operations; more than {MAX_STEPS} are not judged")
     return tuple(_step(operation, number) for number, operation in enumerate(operations, start=1))
 
 

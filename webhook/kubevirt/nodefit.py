@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from webhook.kubevirt.capacity import TAKES_VMS, is_ready, repelling_taints
 from webhook.kubevirt.cpumodel import FEATURE_LABEL, HOST_MODEL, required_node_labels
@@ -47,6 +48,35 @@ class Cause:
     about: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Tolerations:
+    """The taints that a VM tolerates; to ask costs the same however many tolerations it has.
+
+    One with an operator that is not known here counts as if it tolerated any value.
+
+    Source: Kubernetes ``staging/src/k8s.io/component-helpers/scheduling/corev1/helpers.go``
+    (``TolerationsTolerateTaint``), ``api/core/v1/toleration.go`` (``ToleratesTaint``).
+    """
+
+    covered: frozenset[tuple[str, str, str | None]]
+    """Key, effect and value of the taints; an empty key or effect is any, and so is None for the value."""
+
+    @classmethod
+    def of(cls, written: Sequence[Object]) -> Tolerations:
+        """Read ``spec.tolerations``."""
+        return cls(frozenset(map(_covered, written)))
+
+    def cover(self, taint: Object) -> bool:
+        """Say whether any of them tolerates the taint."""
+        keys, effects = ("", text(taint, "key")), ("", text(taint, "effect"))
+        return not self.covered.isdisjoint(product(keys, effects, (None, text(taint, "value"))))
+
+
+def _covered(toleration: Object) -> tuple[str, str, str | None]:
+    compares = text(toleration, "operator") in {"", "Equal"}
+    return text(toleration, "key"), text(toleration, "effect"), text(toleration, "value") if compares else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What the VM asks of a node, but for memory."""
@@ -56,7 +86,7 @@ class Demand:
     selector: Mapping[str, str]
     repelled_by: Sequence[str]
     """Labels that the node must not have."""
-    tolerations: Sequence[Object]
+    tolerations: Tolerations
 
     def refuses(self, node: Object) -> Cause | None:
         """Return the first reason why this node is none; None if it is fit."""
@@ -77,38 +107,20 @@ class Demand:
 
     def _tainted(self, node: Object) -> Cause | None:
         for taint in repelling_taints(node):
-            if not tolerates(self.tolerations, taint):
+            if not self.tolerations.cover(taint):
                 shown_value = f"={text(taint, 'value')}" if text(taint, "value") else ""
                 return Cause("taint", f"{text(taint, 'key')}{shown_value}:{text(taint, 'effect')}")
         return None
 
 
-def _unusable(node: Object, tolerations: Sequence[Object]) -> Cause | None:
+def _unusable(node: Object, tolerations: Tolerations) -> Cause | None:
     if text(node, "metadata", "labels", TAKES_VMS) != "true":
         return Cause("noVMs")
     if not is_ready(node):
         return Cause("notReady")
-    if value(node, "spec", "unschedulable") is True and not tolerates(tolerations, _CORDON):
+    if value(node, "spec", "unschedulable") is True and not tolerations.cover(_CORDON):
         return Cause("cordoned")
     return None
-
-
-def tolerates(tolerations: Sequence[Object], taint: Object) -> bool:
-    """Say whether any toleration covers the taint; one with an operator that is not known here counts as if it did.
-
-    Source: Kubernetes ``staging/src/k8s.io/component-helpers/scheduling/corev1/helpers.go``
-    (``TolerationsTolerateTaint``), ``api/core/v1/toleration.go`` (``ToleratesTaint``).
-    """
-    return any(_covers(toleration, taint) for toleration in tolerations)
-
-
-def _covers(toleration: Object, taint: Object) -> bool:
-    if text(toleration, "effect") not in {"", text(taint, "effect")}:
-        return False
-    if text(toleration, "key") not in {"", text(taint, "key")}:
-        return False
-    equal = text(toleration, "operator") in {"", "Equal"}
-    return not equal or text(toleration, "value") == text(taint, "value")
 
 
 def demand_of(context: FactContext, vmi: Object) -> Demand:
@@ -121,7 +133,7 @@ def demand_of(context: FactContext, vmi: Object) -> Demand:
         source=text(vmi, "status", "nodeName"),
         selector=_selector(context, vmi),
         repelled_by=repelled_by,
-        tolerations=mappings(vmi, "spec", "tolerations"),
+        tolerations=Tolerations.of(mappings(vmi, "spec", "tolerations")),
     )
 
 

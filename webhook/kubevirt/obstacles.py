@@ -47,8 +47,8 @@ _POSITIVE = re.compile(r"0*[1-9][0-9]*")
 
 COMPUTED, SAID = "computed", "KubeVirt"
 
-_CHECK_EVERY = 256
-"""Nodes between two looks at the clock."""
+NAMED = 10
+"""How many devices are named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,8 @@ def _is_mediated(context: FactContext, gpu: Object) -> bool:
 
 
 def _named(devices: Sequence[Object]) -> str:
-    return ", ".join(text(device, "deviceName") or text(device, "name") or "unnamed" for device in devices)
+    named = [text(device, "deviceName") or text(device, "name") or "unnamed" for device in devices[:NAMED]]
+    return ", ".join([*named, f"… ({len(devices)})"] if len(devices) > NAMED else named)
 
 
 _ENCRYPTIONS = {
@@ -239,12 +240,8 @@ def _may_get_frequency(context: FactContext, machine: Machine) -> bool:
     if configured is not None:
         return type(configured) is int and configured > 0
     nodes = context.view.list(NODE)
-    for number, node in enumerate(nodes):
-        if number % _CHECK_EVERY == 0:
-            context.deadline.check("it was known whether the nodes expose their TSC frequency")
-        if _exposes_frequency(context, node):
-            return True
-    return not nodes
+    walked = context.deadline.walk(nodes, "it was known whether the nodes expose their TSC frequency")
+    return not nodes or any(_exposes_frequency(context, node) for node in walked)
 
 
 def _exposes_frequency(context: FactContext, node: Object) -> bool:

@@ -6,7 +6,7 @@ Source: Kubernetes ``plugin/pkg/auth/authorizer/rbac/rbac.go``, ``pkg/registry/r
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -70,7 +70,9 @@ class Grant:
         return "; by wildcard" if self.how is How.WILDCARD else ""
 
 
-def grants(view: ClusterView, user: UserInfo, attributes: Attributes, trusted: Container[str] = ()) -> list[Grant]:
+def grants(
+    view: ClusterView, user: UserInfo, attributes: Attributes, deadline: Deadline, trusted: Container[str] = ()
+) -> list[Grant]:
     """List every way in which RBAC objects grant this, cluster-wide ones first; found by index, never by walking.
 
     A RoleBinding grants only in its own namespace, whatever the kind of its role. ``system:masters`` is not looked at.
@@ -78,10 +80,11 @@ def grants(view: ClusterView, user: UserInfo, attributes: Attributes, trusted: C
     """
     found = []
     for binding, subject in bindings_of(view, user, attributes.namespace):
-        role, rules = role_of(view, binding)
+        role, rules = role_of(view, binding, deadline)
         rule = next((rule for rule in rules if rule_allows(rule, attributes)), None)
         if rule is not None:
-            how, through = _manner_of(view, role, rule, attributes, trusted)
+            how = _manner_of(view, role, rule, attributes, trusted)
+            through = components(view, role.name, attributes, deadline) if how is How.AGGREGATION else ()
             reference = _reference(binding)
             found.append(Grant(role=role, binding=reference, subject=subject, rule=rule, how=how, through=through))
     return found
@@ -89,31 +92,24 @@ def grants(view: ClusterView, user: UserInfo, attributes: Attributes, trusted: C
 
 def _manner_of(
     view: ClusterView, role: ObjectRef, rule: Mapping[str, Any], attributes: Attributes, trusted: Container[str]
-) -> tuple[How, tuple[str, ...]]:
+) -> How:
     if role.kind == CLUSTER_ROLE.kind:
         if role.name in trusted:
-            return How.TRUSTED, ()
+            return How.TRUSTED
         if mappings(view.get(CLUSTER_ROLE, "", role.name), "aggregationRule", "clusterRoleSelectors"):
-            return How.AGGREGATION, components(view, role.name, attributes)
-    return (How.CUSTOM if is_explicit(rule, attributes) else How.WILDCARD), ()
+            return How.AGGREGATION
+    return How.CUSTOM if is_explicit(rule, attributes) else How.WILDCARD
 
 
-def components(view: ClusterView, name: str, attributes: Attributes) -> tuple[str, ...]:
+def components(view: ClusterView, name: str, attributes: Attributes, deadline: Deadline) -> tuple[str, ...]:
     """Return the ClusterRoles whose rules give an aggregated one this right, through any number of steps, by name."""
-    found: set[str] = set()
-    seen: set[str] = set()
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        role = view.get(CLUSTER_ROLE, "", current)
-        selected = aggregated(view, role)
-        waiting += [name_of(candidate) for candidate in selected]
-        own = current != name and not selected
-        if own and any(rule_allows(rule, attributes) for rule in mappings(role, "rules")):
-            found.add(current)
+    found = {
+        name_of(role)
+        for role, taken in _with_components(view, name, deadline)
+        if name_of(role) != name
+        and not taken
+        and any(rule_allows(rule, attributes) for rule in mappings(role, "rules"))
+    }
     return tuple(sorted(found))
 
 
@@ -146,18 +142,18 @@ def subjects_for(user: UserInfo) -> dict[str, ObjectRef]:
     return found
 
 
-def role_of(view: ClusterView, binding: Object) -> tuple[ObjectRef, Sequence[Mapping[str, Any]]]:
+def role_of(view: ClusterView, binding: Object, deadline: Deadline) -> tuple[ObjectRef, Sequence[Mapping[str, Any]]]:
     """Return the role that a binding refers to and its rules; without rules if there is no such role."""
     kind, name = text(binding, "roleRef", "kind"), text(binding, "roleRef", "name")
     if kind == CLUSTER_ROLE.kind:
-        return ObjectRef(kind, "", name), cluster_role_rules(view, name)
+        return ObjectRef(kind, "", name), cluster_role_rules(view, name, deadline)
     namespace = namespace_of(binding)
     if kind == ROLE.kind and namespace:
         return ObjectRef(kind, namespace, name), mappings(view.get(ROLE, namespace, name), "rules")
     return ObjectRef(kind, "", name), ()
 
 
-def cluster_role_rules(view: ClusterView, name: str) -> Sequence[Mapping[str, Any]]:
+def cluster_role_rules(view: ClusterView, name: str, deadline: Deadline) -> Sequence[Mapping[str, Any]]:
     """Return the rules of a ClusterRole.
 
     The API server reads only ``rules``; a controller fills those of an aggregated role. In manifests no controller did,
@@ -165,34 +161,55 @@ def cluster_role_rules(view: ClusterView, name: str) -> Sequence[Mapping[str, An
 
     Source: Kubernetes ``pkg/controller/clusterroleaggregation/clusterroleaggregation_controller.go``.
     """
-    collected: list[Mapping[str, Any]] = []
-    seen: set[str] = set()
+    found = _with_components(view, name, deadline, unless=_has_rules)
+    return [rule for role, _ in found for rule in mappings(role, "rules")]
+
+
+def _has_rules(role: Object) -> bool:
+    return bool(mappings(role, "rules"))
+
+
+def _with_components(
+    view: ClusterView, name: str, deadline: Deadline, unless: Callable[[Object], bool] = lambda _: False
+) -> Iterator[tuple[Object, Sequence[Object]]]:
+    """Yield a ClusterRole and those that it takes in, and then each of those, through any number of steps.
+
+    One that ``unless`` holds of is taken as taking in none.
+    """
+    seen = set()
     waiting = [name]
     while waiting:
         current = waiting.pop()
-        if current in seen:
-            continue
+        role = None if current in seen else view.get(CLUSTER_ROLE, "", current)
         seen.add(current)
-        role = view.get(CLUSTER_ROLE, "", current)
-        rules = mappings(role, "rules")
-        collected.extend(rules)
-        if not rules and mapping(role, "aggregationRule"):
-            waiting.extend(name_of(candidate) for candidate in reversed(aggregated(view, role)))
-    return collected
+        if role is not None:
+            taken = () if unless(role) else aggregated(view, role, deadline)
+            yield role, taken
+            waiting.extend(name_of(one) for one in reversed(taken))
 
 
-def aggregated(view: ClusterView, role: Object | None) -> list[Object]:
+def aggregated(view: ClusterView, role: Object | None, deadline: Deadline) -> list[Object]:
     """Return the ClusterRoles that the selectors of an aggregated one match, but itself, by name.
 
     They are found by a label that a selector asks for; only one that asks for none by its value has all looked at.
     """
-    found: dict[str, Object] = {}
-    for selector in mappings(role, "aggregationRule", "clusterRoleSelectors"):
-        pair = next(_indexed_pairs(selector), "")
-        candidates = view.select(CLUSTER_ROLE, "label", pair) if pair else view.list(CLUSTER_ROLE)
-        found |= {name_of(one): one for one in candidates if selects(selector, labels_of(one))}
+    tried = (
+        (selector, candidate)
+        for selector in mappings(role, "aggregationRule", "clusterRoleSelectors")
+        for candidate in _candidates(view, selector)
+    )
+    found = {
+        name_of(candidate): candidate
+        for selector, candidate in deadline.walk(tried, "it was known which ClusterRoles an aggregated one takes in")
+        if selects(selector, labels_of(candidate))
+    }
     found.pop(name_of(role), None)
     return [found[name] for name in sorted(found)]
+
+
+def _candidates(view: ClusterView, selector: Mapping[str, Any]) -> Sequence[Object]:
+    pair = next(_indexed_pairs(selector), "")
+    return view.select(CLUSTER_ROLE, "label", pair) if pair else view.list(CLUSTER_ROLE)
 
 
 def _indexed_pairs(selector: Mapping[str, Any]) -> Iterator[str]:
@@ -264,4 +281,4 @@ class RBACAuthorizer:
     ) -> bool:
         """Say whether ``user`` may; see :class:`webhook.model.facts.Authorizer`."""
         deadline.check(f"asking whether {user.username} can {attributes}")
-        return MASTERS in user.groups or bool(grants(self.view, user, attributes))
+        return MASTERS in user.groups or bool(grants(self.view, user, attributes, deadline))

@@ -20,8 +20,6 @@ from webhook.model.objects import JSON, Object, name_of, text, value
 FIRST = 10
 """Names, and causes, that are listed."""
 
-_STEPS = 256
-
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -42,9 +40,7 @@ def _survey(context: FactContext) -> Survey:
         return Survey((), {})
     demand, fit = demand_of(context, vmi), []
     causes: dict[Cause, int] = {}
-    for step, node in enumerate(nodes_of(context)):
-        if step % _STEPS == 0:
-            context.deadline.check("the nodes were judged")
+    for node in context.deadline.walk(nodes_of(context), "the nodes were judged"):
         cause = demand.refuses(node)
         if cause is None:
             fit.append(node)

@@ -22,6 +22,9 @@ from webhook.model.objects import JSON, Object, ObjectRef, mapping, mappings, st
 
 SHARED_MODE = "ReadWriteMany"
 
+SHOWN = 10
+"""How many blocking volumes a policy gets to see."""
+
 _CLAIM_KINDS = {"persistentVolumeClaim": "claimName", "dataVolume": "name"}
 _KINDS = (
     *_CLAIM_KINDS,
@@ -111,14 +114,20 @@ def volumes_of(context: FactContext) -> list[Volume]:
     return context.once("volumes", judge_all)
 
 
+def blocking(context: FactContext) -> list[Volume]:
+    """Return those that keep the VM from being live migrated."""
+    return [volume for volume in volumes_of(context) if volume.code]
+
+
 def judged_volumes(context: FactContext, machine: Machine) -> list[Volume]:
     """Return a machine's volumes, in the order of its spec."""
-    statuses = {text(status, "name"): status for status in mappings(machine.vmi, "status", "volumeStatus")}
-    migrated = migrated_volumes(machine.vmi)
-    return [
-        _judged(context, machine, volume, statuses.get(text(volume, "name"), {}), migrated)
-        for volume in mappings(machine.spec, "volumes")
-    ]
+    surroundings = _Surroundings(
+        statuses={text(status, "name"): status for status in mappings(machine.vmi, "status", "volumeStatus")},
+        migrated=frozenset(migrated_volumes(machine.vmi)),
+        reachable=_reachable(machine),
+    )
+    volumes = context.deadline.walk(mappings(machine.spec, "volumes"), "the VM's volumes were judged")
+    return [_judged(context, machine, volume, surroundings) for volume in volumes]
 
 
 def migrated_volumes(vmi: Object | None) -> Sequence[str]:
@@ -126,13 +135,23 @@ def migrated_volumes(vmi: Object | None) -> Sequence[str]:
     return [text(entry, "volumeName") for entry in mappings(vmi, "status", "migratedVolumes")]
 
 
-def _judged(context: FactContext, machine: Machine, volume: Object, status: Object, migrated: Sequence[str]) -> Volume:
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What a machine says of its volumes elsewhere, by their names."""
+
+    statuses: Mapping[str, Object]
+    migrated: frozenset[str]
+    reachable: frozenset[str]
+
+
+def _judged(context: FactContext, machine: Machine, volume: Object, surroundings: _Surroundings) -> Volume:
     kind = next((kind for kind in _KINDS if isinstance(value(volume, kind), dict)), _OTHER)
     name = text(volume, "name")
+    status = surroundings.statuses.get(name, {})
     claim = _claim(context, machine, volume, kind, status)
     shared = value(volume, "hostDisk", "shared") is True
     code = _blocker(kind, claim, shared)
-    if code is Blocker.ACCESS_MODE and name in migrated:
+    if code is Blocker.ACCESS_MODE and name in surroundings.migrated:
         code = Blocker.NONE
     return Volume(
         name=name,
@@ -140,7 +159,7 @@ def _judged(context: FactContext, machine: Machine, volume: Object, status: Obje
         claim=claim,
         shared=shared or (claim is not None and SHARED_MODE in claim.access_modes),
         hotplugged=value(volume, kind, "hotpluggable") is True or status.get("hotplugVolume") is not None,
-        copied=kind not in _BLOCKING_KINDS and not _is_reachable(machine, name),
+        copied=kind not in _BLOCKING_KINDS and name not in surroundings.reachable,
         code=code,
         reason=_reason(context.request.namespace, code, claim),
     )
@@ -168,15 +187,15 @@ def _reason(namespace: str, code: Blocker, claim: Claim | None) -> str:
             return ""
 
 
-def _is_reachable(machine: Machine, name: str) -> bool:
-    """Say whether a volume needs no copy: it is shared through virtiofs, or attached as a read-only CD-ROM."""
-    if any(text(filesystem, "name") == name for filesystem in mappings(machine.devices, "filesystems")):
-        return True
-    return any(
-        text(disk, "name") == name and value(disk, "cdrom", "readonly") is not False
+def _reachable(machine: Machine) -> frozenset[str]:
+    """Return the volumes that need no copy: shared through virtiofs, or attached as a read-only CD-ROM."""
+    shared = (text(filesystem, "name") for filesystem in mappings(machine.devices, "filesystems"))
+    read_only = (
+        text(disk, "name")
         for disk in mappings(machine.devices, "disks")
-        if isinstance(value(disk, "cdrom"), dict)
+        if isinstance(value(disk, "cdrom"), dict) and value(disk, "cdrom", "readonly") is not False
     )
+    return frozenset((*shared, *read_only))
 
 
 def _claim(context: FactContext, machine: Machine, volume: Object, kind: str, status: Object) -> Claim | None:
@@ -219,8 +238,14 @@ FACTS = (
     Fact(
         "volumes.blocking",
         "list(map)",
-        "Those of them that keep the VM from being live migrated.",
-        lambda context: [volume.as_json() for volume in volumes_of(context) if volume.reason],
+        f"Those of them that keep the VM from being live migrated; the first {SHOWN}.",
+        lambda context: [volume.as_json() for volume in blocking(context)[:SHOWN]],
+    ),
+    Fact(
+        "volumes.blockingCount",
+        "int",
+        "How many do.",
+        lambda context: len(blocking(context)),
     ),
     Fact(
         "volumes.migrated",

@@ -8,7 +8,7 @@ is computed only when a policy that matches refers to it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
@@ -18,6 +18,9 @@ from webhook.model.objects import JSON, GroupVersionResource, Object
 from webhook.model.request import AdmissionRequest, UserInfo
 
 T = TypeVar("T")
+
+_BETWEEN_CHECKS = 256
+"""Steps between two looks at the clock: few enough to end in time, enough to cost nothing."""
 
 CelType: TypeAlias = Literal[
     "bool", "int", "double", "string", "dyn", "list(string)", "list(map)", "map(string)", "map(dyn)"
@@ -53,6 +56,10 @@ class WatchedResource:
     """Field paths that are kept besides apiVersion, kind and metadata's name, namespace, uid, resourceVersion and
     labels; dotted, ``[]`` walks a list (``spec.volumes[].persistentVolumeClaim``)."""
     indexes: tuple[Index, ...] = ()
+    labels: tuple[str, ...] | None = None
+    """Keys of the labels that are kept; None keeps all."""
+    relisted: bool = True
+    """A refusal that rests on a list or an index of it is confirmed by listing it again; one object is in any case."""
 
 
 class ClusterView(Protocol):
@@ -127,6 +134,13 @@ class Deadline:
         """Raise FactUnavailable if the time is up."""
         if self.remaining <= 0:
             raise FactUnavailable(f"the time for this request was used up before {doing}")
+
+    def walk(self, many: Iterable[T], doing: str) -> Iterator[T]:
+        """Yield each of what may be many, with a look at the clock before every 256th; raises as :meth:`check`."""
+        for step, one in enumerate(many):
+            if step % _BETWEEN_CHECKS == 0:
+                self.check(doing)
+            yield one
 
 
 @dataclass(frozen=True, slots=True)

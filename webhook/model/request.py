@@ -65,5 +65,7 @@ class AdmissionRequest:
         The API server leaves the request's own name empty where it deletes a collection, object by object.
         """
         name = self.name or name_of(self.object) or name_of(self.old_object)
+        if self.kind.group == "" and self.kind.kind == "Namespace":
+            return ObjectRef(self.kind.kind, "", name)  # its request carries its name as the namespace too
         generated = text(self.object, "metadata", "generateName")
         return ObjectRef(self.kind.kind, self.namespace, name or (f"{generated}*" if generated else ""))

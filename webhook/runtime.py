@@ -151,7 +151,7 @@ class Runtime:
         policies = self._holder.current
         parameters = located(policies.parameters, self._cluster.world.view)
         decision = failure.undecided(
-            request, phase, why, decision_id=decision_id, parameters=parameters, policies=policies.policies
+            request, phase, why, decision_id=decision_id, parameters=parameters, policies=policies
         )
         return replace(decision, revision=policies.revision)
 

@@ -11,7 +11,6 @@ from webhook.kubevirt.rbac import RBACAuthorizer
 from webhook.kubevirt.resources import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
-    DATA_VOLUME,
     HYPERCONVERGED,
     KUBEVIRT,
     MIGRATION_POLICY,
@@ -142,11 +141,6 @@ def pvc(
     """A PersistentVolumeClaim."""
     spec = {"accessModes": list(modes), "storageClassName": storage_class, "volumeMode": volume_mode}
     return _object(PVC, name, namespace, spec=spec)
-
-
-def data_volume(name: str = "db-data", namespace: str = "prod") -> Json:
-    """A DataVolume that is done."""
-    return _object(DATA_VOLUME, name, namespace, status={"phase": "Succeeded"})
 
 
 def pvc_volume(name: str = "data", claim: str = "db-data", *, hotpluggable: bool = False) -> Json:

@@ -21,6 +21,8 @@ from tests.support.process import Process, ProcessError, free_port, until
 ROOT = Path(__file__).parents[2]
 REGISTRATION = ROOT / "examples" / "webhook-configuration.yaml"
 EVICTION_GUARD = ROOT / "examples" / "eviction-guard.yaml"
+KUBEVIRT_NAMESPACE = "kubevirt-hyperconverged"
+"""Where KubeVirt is installed in the tests' cluster."""
 _MIGGUARD = Path(sys.executable).with_name("migguard")
 _GROUPS = ("system:serviceaccounts", "system:serviceaccounts:migguard")
 
@@ -123,6 +125,7 @@ class Webhook:
         values = {
             "MIGGUARD_URL": f"https://{self._listen}",
             "MIGGUARD_CA_BUNDLE": base64.b64encode(ca_bundle).decode(),
+            "KUBEVIRT_NAMESPACE": KUBEVIRT_NAMESPACE,
         }
         manifest = Template(registration.read_text()).safe_substitute(values)
         self._plane.kubectl.must("apply", "-f", "-", manifest=manifest)

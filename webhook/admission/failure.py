@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from webhook.admission import natives
 from webhook.admission.wording import phrases_of
-from webhook.kubevirt.requester import Origin, classify
+from webhook.errors import FactUnavailable
+from webhook.kubevirt.requester import PEOPLE, Origin, classify
 from webhook.model.decision import Action, Decision, FailurePolicy
+from webhook.model.facts import Deadline, FactContext, WatchedResource
+from webhook.model.objects import JSON, Object
 from webhook.model.request import AdmissionRequest, Phase
-from webhook.policy.compiled import CompiledPolicy
-from webhook.policy.match import covers
+from webhook.policy.evaluate import Case, applicable
+from webhook.policy.match import Subject
+from webhook.policy.policyset import PolicySet
 
-PEOPLE = frozenset({Origin.USER, Origin.VIRT_API})
-"""Origins behind which a person waits for an answer.
+log = logging.getLogger(__name__)
 
-Everything else does drains, upgrades and reconciliation: if we refused those when we cannot know, a node could not be
-emptied at 3 a.m. because of us.
-"""
+_SECONDS = 1.0
+"""For what the request alone tells; the time of the request itself may be used up."""
 
 
 def is_person(origin: str) -> bool:
@@ -25,15 +31,59 @@ def is_person(origin: str) -> bool:
     return origin in PEOPLE or origin not in set(Origin)
 
 
-def could_refuse(policy: CompiledPolicy, request: AdmissionRequest, origin: str) -> bool:
-    """Say whether a policy, as far as its rules tell, refuses such a request where it cannot be judged."""
-    document = policy.document
-    return (
-        Action.DENY in policy.actions
-        and document.failure_policy is FailurePolicy.FAIL
-        and (not document.origins or origin in document.origins)
-        and any(covers(rule, request, exact=document.match.exact) for rule in document.match.rules)
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """A cluster of which nothing is known, and an authorizer that knows nobody."""
+
+    why: str
+
+    def _fail(self, *_: object, **__: object) -> Any:
+        raise FactUnavailable(self.why)
+
+    get = select = list = allows = _fail
+
+    def last_known(self, watched: WatchedResource) -> Sequence[Object]:  # noqa: ARG002 - see ClusterView
+        """See ClusterView."""
+        return ()
+
+
+def could_refuse(policies: PolicySet, request: AdmissionRequest, origin: str, why: str) -> bool:
+    """Say whether a policy refuses such a request where nothing is known but the request itself.
+
+    A match condition that the request alone answers counts: an edit that leaves labels alone is none of the business of
+    a policy about labels.
+    """
+    unknown = _Unknown(why)
+    context = FactContext(
+        request=request,
+        view=unknown,
+        authorizer=unknown,
+        parameters=policies.parameters,
+        now=datetime.now(UTC),
+        deadline=Deadline.after(_SECONDS),
     )
+
+    def facts(names: Iterable[str]) -> tuple[dict[str, JSON], dict[str, str]]:
+        values, unavailable = {}, {}
+        for name in names:
+            try:
+                values[name] = policies.catalog[name].resolve(context)
+            except FactUnavailable as error:
+                unavailable[name] = str(error)
+        return values, unavailable
+
+    judging = [
+        policy
+        for policy in policies.policies
+        if Action.DENY in policy.actions and policy.document.failure_policy is FailurePolicy.FAIL
+    ]
+    case = Case(Subject(request, origin, lambda: natives.namespace(context)), natives.variables(request), facts)
+    try:
+        applied, failed = applicable(judging, case)
+    except Exception:
+        log.exception("internal error while asking which policies guard a request")
+        return True
+    return bool(applied or failed)
 
 
 def undecided(
@@ -43,7 +93,7 @@ def undecided(
     *,
     decision_id: str,
     parameters: Mapping[str, Any],
-    policies: Iterable[CompiledPolicy],
+    policies: PolicySet,
 ) -> Decision:
     """Return the decision for a request that could not be judged at all, because of ``why``.
 
@@ -52,7 +102,7 @@ def undecided(
     ``requester.located``.
     """
     origin = classify(request.user, parameters, request)
-    refused = is_person(origin) and any(could_refuse(policy, request, origin) for policy in policies)
+    refused = is_person(origin) and could_refuse(policies, request, origin, why)
     phrases = phrases_of(parameters)
     told = phrases.undecided.format(subject=request.subject, why=why)
     step = f"{phrases.next_step}{phrases.try_again}{phrases.stop}"

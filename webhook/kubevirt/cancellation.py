@@ -7,8 +7,9 @@ SubjectAccessReview and given with plain RBAC.
 
 from __future__ import annotations
 
-from webhook.kubevirt.migrations import PEOPLE, made_by
+from webhook.kubevirt.migrations import made_by
 from webhook.kubevirt.ownright import grant
+from webhook.kubevirt.requester import PEOPLE
 from webhook.kubevirt.resources import VMI
 from webhook.kubevirt.vmim import is_cancelled, is_unfinished, old_vmim
 from webhook.kubevirt.workload import is_about

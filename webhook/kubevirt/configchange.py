@@ -23,7 +23,7 @@ from webhook.kubevirt.migrationpolicy import MigrationPolicy, overlay
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY
 from webhook.kubevirt.workload import is_about
 from webhook.model.facts import FactContext
-from webhook.model.objects import JSON, Object, mapping
+from webhook.model.objects import JSON, Object, mapping, namespace_of
 from webhook.model.request import AdmissionRequest, Operation
 
 
@@ -39,6 +39,8 @@ class ConfigChange:
     error_before: str = ""
     components: tuple[str, ...] = ()
     """The components of KubeVirt that customizeComponents changes then, in another way than before."""
+    rendered: bool = False
+    """It writes into the KubeVirt CR what the HyperConverged that is stored renders."""
     applies: bool = True
 
 
@@ -109,14 +111,30 @@ def _error(hyperconverged: Object | None, rendering: Rendering | None, path: tup
 
 def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> ConfigChange:
     hyperconverged = cluster_of(context).hyperconverged
+    before = kubevirt_settings(old, hyperconverged) if old is not None else DEFAULTS
+    after = kubevirt_settings(new, hyperconverged) if new is not None else DEFAULTS
     return ConfigChange(
-        before=kubevirt_settings(old, hyperconverged) if old is not None else DEFAULTS,
-        after=kubevirt_settings(new, hyperconverged) if new is not None else DEFAULTS,
+        before=before,
+        after=after,
+        rendered=new is not None and hyperconverged is not None and _is_rendered(hyperconverged, new, before, after),
         sets=tuple(field.name for field, _ in fields_set(mapping(new, *KUBEVIRT_PATH))),
         path=KUBEVIRT_PATH,
         error=_unreadable(new, KUBEVIRT_PATH, lambda field: field.in_cluster),
         error_before=_unreadable(old, KUBEVIRT_PATH, lambda field: field.in_cluster),
         components=newly_changed(*(components([mapping(found, *CUSTOMIZE)]) for found in (old, new))),
+    )
+
+
+def _is_rendered(hyperconverged: Object, kubevirt: Object, before: Settings, after: Settings) -> bool:
+    rendering = render(hyperconverged, kubevirt)
+    return (
+        namespace_of(hyperconverged) == namespace_of(kubevirt)
+        and not rendering.error
+        and all(
+            after[name].value == rendering.settings[name].value
+            for name in BY_NAME
+            if after[name].value != before[name].value
+        )
     )
 
 

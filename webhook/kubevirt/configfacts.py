@@ -99,6 +99,13 @@ FACTS = (
         _missing,
     ),
     Fact(
+        "config.rendered",
+        "bool",
+        "What this write of the KubeVirt CR changes is what the stored HyperConverged says: its operator's reconcile, "
+        "of a write that was judged when it was made.",
+        lambda context: change_of(context).rendered,
+    ),
+    Fact(
         "config.error",
         "string",
         "Why the result cannot be told, such as a malformed jsonpatch annotation; empty if it can.",

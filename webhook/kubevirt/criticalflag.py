@@ -3,7 +3,8 @@
 A VM keeps its flag from one start to the next only where its template or its namespace bears it; a label on the VMI is
 gone when the VM stops. So there are two things to lose: the flag of the VMI that runs, by any of the three labels, and
 the flag of every later start, by the template or the namespace. A label that goes while another one keeps the same
-thing flagged takes nothing away. A stopped VM has its later starts to lose, and counts.
+thing flagged takes nothing away. A stopped VM has its later starts to lose, and counts; so do the VMs of a pool or a
+replica set, which are counted as one, by its name.
 
 Source: KubeVirt ``pkg/virt-controller/watch/vm/vm.go`` (``SetupVMIFromVM``: a VMI gets the labels of the template).
 """
@@ -11,12 +12,14 @@ Source: KubeVirt ``pkg/virt-controller/watch/vm/vm.go`` (``SetupVMIFromVM``: a V
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from webhook.kubevirt.configchange import objects_of
 from webhook.kubevirt.criticality import Flag, is_running, template_labels
 from webhook.kubevirt.resources import NAMESPACE, VM, VMI
-from webhook.kubevirt.workload import is_about
+from webhook.kubevirt.templates import VM_TEMPLATE, Template, template_of
+from webhook.kubevirt.workload import is_about, writes_metadata
 from webhook.model.facts import Fact, FactContext
 from webhook.model.objects import Object, labels_of, name_of, namespace_of, strings, text, value
 from webhook.model.request import AdmissionRequest, Operation
@@ -29,7 +32,7 @@ _CHECK_EVERY = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Labels:
+class FlagLabels:
     """The labels that may flag one VM, at one moment."""
 
     vmi: Mapping[str, str] | None
@@ -47,11 +50,22 @@ class _Labels:
         sources = (self.vmi, self.template or {}, self.namespace)
         return self.vmi is not None and any(flag.is_on(labels or {}) for labels in sources)
 
-    def lost_by(self, after: _Labels, flag: Flag) -> bool:
+    def flagged(self, flag: Flag) -> Iterator[tuple[bool, Mapping[str, str]]]:
+        """Yield what is flagged, with its labels: the VMI that runs (True), then that of the next start (False)."""
+        if self.vmi is not None and self.runs(flag):
+            yield True, self.vmi
+        if self.template is not None and self.stays(flag):
+            yield False, self.template
+
+    def lost_by(self, after: FlagLabels, flag: Flag) -> bool:
         """Say whether the flag is on here and no longer on after, for what exists on both sides."""
         of_vmi = self.runs(flag) and after.vmi is not None and not after.runs(flag)
         of_vm = self.stays(flag) and after.template is not None and not after.stays(flag)
         return of_vmi or of_vm
+
+    def gained_over(self, before: FlagLabels, flag: Flag) -> bool:
+        """Say whether the flag is on here and was not before, or there was nothing that it could be on."""
+        return (self.runs(flag) and not before.runs(flag)) or (self.stays(flag) and not before.stays(flag))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,8 @@ class FlagChange:
 
     losing: tuple[str, ...] = ()
     gaining: tuple[str, ...] = ()
+    labels: Mapping[str, FlagLabels] = field(default_factory=dict)
+    """Of those that gain it: what they bear after the write."""
 
 
 def flag_change(context: FactContext) -> FlagChange:
@@ -70,66 +86,75 @@ def flag_change(context: FactContext) -> FlagChange:
 def _flag_change(context: FactContext) -> FlagChange:
     flag = Flag.of(context)
     losing: list[str] = []
-    gaining: list[str] = []
+    gaining: dict[str, FlagLabels] = {}
     for number, (name, before, after) in enumerate(_changes(context, flag)):
         if number % _CHECK_EVERY == 0:
             context.deadline.check("it was known which VMs the write flags or unflags")
         if before.lost_by(after, flag):
             losing.append(name)
-        elif after.lost_by(before, flag):
-            gaining.append(name)
-    return FlagChange(tuple(sorted(losing)), tuple(sorted(gaining)))
+        elif after.gained_over(before, flag):
+            gaining[name] = after
+    return FlagChange(tuple(sorted(losing)), tuple(sorted(gaining)), gaining)
 
 
-def _changes(context: FactContext, flag: Flag) -> Iterator[tuple[str, _Labels, _Labels]]:
-    """Yield each VM whose flagging the write may change: its name and labels before and after."""
+_Change: TypeAlias = tuple[str, FlagLabels, FlagLabels]
+"""A VM whose flagging the write may change: its name and labels before and after."""
+
+
+def _changes(context: FactContext, flag: Flag) -> Iterator[_Change]:
     request = context.request
-    if request.subresource:
+    if not writes_metadata(request):
         return
     old, new = objects_of(request)
-    if is_about(request, VM) and old is not None:
-        yield from _vm_write(context, flag, old, new)
-    elif is_about(request, VMI) and old is not None and new is not None:
-        yield from _vmi_write(context, flag, labels_of(old), labels_of(new))
-    elif is_about(request, NAMESPACE) and old is not None and new is not None:
+    template = template_of(request)
+    if template is not None:
+        yield from _template_write(context, flag, template, old, new)
+    elif new is None:
+        return
+    elif is_about(request, VMI):
+        yield from _vmi_write(context, flag, old, new)
+    elif is_about(request, NAMESPACE) and old is not None:
         yield from _namespace_write(context, flag, labels_of(old), labels_of(new))
 
 
-def _vmi_write(
-    context: FactContext, flag: Flag, old: Mapping[str, str], new: Mapping[str, str]
-) -> Iterator[tuple[str, _Labels, _Labels]]:
-    if flag.is_on(old) == flag.is_on(new):
+def _vmi_write(context: FactContext, flag: Flag, old: Object | None, new: Object) -> Iterator[_Change]:
+    if old is not None and flag.is_on(labels_of(old)) == flag.is_on(labels_of(new)):
         return
     namespace, name = context.request.namespace, context.request.subject.name
     known = context.view.get(VMI, namespace, name)
-    if known is not None and not is_running(known):
+    if old is not None and known is not None and not is_running(known):
         return
     template, around = _template_of(context, namespace, name), _labels_around(context, namespace)
-    before, after = (_Labels(vmi=labels, template=template, namespace=around) for labels in (old, new))
-    yield f"{namespace}/{name}", before, after
+
+    def labels(vmi: Object | None) -> FlagLabels:
+        return FlagLabels(vmi=labels_of(vmi) if vmi is not None else None, template=template, namespace=around)
+
+    yield f"{namespace}/{name}", labels(old), labels(new)
 
 
-def _vm_write(
-    context: FactContext, flag: Flag, old: Object, new: Object | None
-) -> Iterator[tuple[str, _Labels, _Labels]]:
+def _template_write(
+    context: FactContext, flag: Flag, template: Template, old: Object | None, new: Object | None
+) -> Iterator[_Change]:
     """A new template matters if the flag in it changes; a deletion if the VMI is left behind."""
-    if flag.is_on(template_labels(old)) == (new is not None and flag.is_on(template_labels(new))):
+    before, after = (template.labels(found) if found is not None else None for found in (old, new))
+    if before is not None and flag.is_on(before) == flag.is_on(after or {}):
         return
-    if new is None and not leaves_vmi(context.request):
+    is_vm = template is VM_TEMPLATE
+    if after is None and not (is_vm and leaves_vmi(context.request)):
         return
     namespace, name = context.request.namespace, context.request.subject.name
-    vmi, around = context.view.get(VMI, namespace, name), _labels_around(context, namespace)
-    labels = labels_of(vmi) if vmi is not None and is_running(vmi) else None
-    before, after = (
-        _Labels(vmi=labels, template=template_labels(vm) if vm is not None else None, namespace=around)
-        for vm in (old, new)
-    )
-    yield f"{namespace}/{name}", before, after
+    vmi, around = context.view.get(VMI, namespace, name) if is_vm else None, _labels_around(context, namespace)
+    running = labels_of(vmi) if vmi is not None and is_running(vmi) else None
+
+    def labels(given: Mapping[str, str] | None) -> FlagLabels:
+        return FlagLabels(vmi=running, template=given, namespace=around)
+
+    yield f"{namespace}/{name}", labels(before), labels(after)
 
 
 def _namespace_write(
     context: FactContext, flag: Flag, old: Mapping[str, str], new: Mapping[str, str]
-) -> Iterator[tuple[str, _Labels, _Labels]]:
+) -> Iterator[_Change]:
     if flag.is_on(old) == flag.is_on(new):
         return
     namespace = context.request.subject.name
@@ -141,7 +166,7 @@ def _namespace_write(
     templates = {name_of(vm): template_labels(vm) for vm in context.view.select(VM, "namespace", namespace)}
     for name in sorted(running.keys() | templates.keys()):
         before, after = (
-            _Labels(vmi=running.get(name), template=templates.get(name), namespace=labels) for labels in (old, new)
+            FlagLabels(vmi=running.get(name), template=templates.get(name), namespace=labels) for labels in (old, new)
         )
         yield f"{namespace}/{name}", before, after
 
@@ -183,15 +208,22 @@ FACTS = (
         "critical.losing",
         "list(string)",
         "VMs that this write takes the critical flag from, now or at their next start (stopped ones too): the first "
-        f"{FIRST}, as NAMESPACE/NAME. A label on the running VMI alone does not outlast a restart, so it does not make "
-        "up for one that goes from the template.",
+        f"{FIRST}, as NAMESPACE/NAME; a pool or replica set by its own name. A label on the running VMI alone does not "
+        "outlast a restart, so it does not make up for one that goes from the template.",
         lambda context: list(flag_change(context).losing[:FIRST]),
+    ),
+    Fact(
+        "vm.leavesVMI",
+        "bool",
+        "The DELETE leaves what the object owns behind (--cascade=orphan): of a VM its running VMI.",
+        lambda context: leaves_vmi(context.request),
     ),
     Fact("critical.losingCount", "int", "How many there are.", lambda context: len(flag_change(context).losing)),
     Fact(
         "critical.gaining",
         "list(string)",
-        f"VMs that this write flags critical, now or at their next start: the first {FIRST}, as NAMESPACE/NAME.",
+        "VMs that this write flags critical, or makes so, now or at their next start: the first "
+        f"{FIRST}, as NAMESPACE/NAME; a pool or replica set by its own name.",
         lambda context: list(flag_change(context).gaining[:FIRST]),
     ),
     Fact("critical.gainingCount", "int", "How many there are.", lambda context: len(flag_change(context).gaining)),

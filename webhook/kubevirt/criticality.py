@@ -1,7 +1,8 @@
-"""Which running VMs their owners flagged critical.
+"""Which VMs their owners flagged critical.
 
-A VM is critical if the label named in Parameters is on its VMI, on the template of its VM, or on its namespace: any one
-of them will do, so that taking the label off a running VMI does not unflag it.
+A running VM is critical if the label named in Parameters is on its VMI, on the template of its VM, or on its namespace:
+any one of them will do, so that taking the label off a running VMI does not unflag it. The next start of a VM, running
+or not, is critical by its template or its namespace: what is on the VMI is gone then.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 
 from webhook.kubevirt.indexkeys import FINAL_PHASES, label_pair
 from webhook.kubevirt.resources import NAMESPACE, VM, VMI
+from webhook.kubevirt.templates import VM_TEMPLATE
 from webhook.model.facts import FactContext
-from webhook.model.objects import Object, ObjectRef, labels_of, mapping, name_of, namespace_of, text
+from webhook.model.objects import Object, ObjectRef, labels_of, name_of, namespace_of, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,7 @@ class Flag:
 
 def template_labels(vm: Object | None) -> Mapping[str, str]:
     """Return the labels that a VM gives to its VMI."""
-    labels = mapping(vm, "spec", "template", "metadata", "labels")
-    return {key: item for key, item in labels.items() if isinstance(item, str)}
+    return VM_TEMPLATE.labels(vm)
 
 
 def critical_reason(context: FactContext, vmi: Object) -> str:
@@ -50,7 +51,7 @@ def critical_reason(context: FactContext, vmi: Object) -> str:
         return f"label {flag.key} on {ObjectRef(VMI.kind, namespace, name)}"
     if flag.is_on(template_labels(context.view.get(VM, namespace, name))):
         return f"label {flag.key} on the template of {ObjectRef(VM.kind, namespace, name)}"
-    if flag.is_on(labels_of(context.view.get(NAMESPACE, "", namespace))):
+    if is_flagged_namespace(context, namespace):
         return f"label {flag.key} on {ObjectRef(NAMESPACE.kind, '', namespace)}"
     return ""
 
@@ -68,6 +69,32 @@ def critical_vmis(context: FactContext) -> list[Object]:
         return [vmi for _, vmi in sorted(found.items(), key=lambda entry: entry[0])]
 
     return context.once("criticalVMIs", look_up)
+
+
+def critical_vms(context: FactContext) -> list[Object]:
+    """Return the VMs, running or stopped, whose next start is critical; ordered and found as the critical VMIs are."""
+
+    def look_up(context: FactContext) -> list[Object]:
+        view, flag = context.view, Flag.of(context)
+        if not flag.label:
+            return []
+        flagged = [
+            *view.select(VM, "templateLabel", flag.key),
+            *(
+                vm
+                for namespace in view.select(NAMESPACE, "label", flag.key)
+                for vm in view.select(VM, "namespace", name_of(namespace))
+            ),
+        ]
+        found = {(namespace_of(vm), name_of(vm)): vm for vm in flagged}
+        return [vm for _, vm in sorted(found.items(), key=lambda entry: entry[0])]
+
+    return context.once("criticalVMs", look_up)
+
+
+def is_flagged_namespace(context: FactContext, namespace: str) -> bool:
+    """Say whether the flag is on a namespace, and so on all VMs in it."""
+    return Flag.of(context).is_on(labels_of(context.view.get(NAMESPACE, "", namespace)))
 
 
 def _flagged(context: FactContext) -> Iterator[Object]:

@@ -1,9 +1,10 @@
-"""Which running VMs a write makes worse off: that gain post-copy or disruption, or lose encryption or protection.
+"""Which VMs a write makes worse off: that gain post-copy or disruption, or lose encryption or protection.
 
-A VM that was exposed before the write does not count, so an unrelated update of an already unsafe cluster passes. What
-a migration that was already handed off does is settled; its VM still counts, for its next migration.
+A critical VM counts as it runs now and as it will start next, by the labels in its template; a stopped one just so. One
+that was exposed before the write does not count, so an unrelated update of an already unsafe cluster passes. What a
+migration that was already handed off does is settled; its VM still counts, for its next migration.
 
-Cost: one step for each critical VM, and one policy match for each set of labels that differs in what policies look at.
+Cost: two steps for each critical VM, and one policy match for each set of labels that differs in what policies look at.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from webhook.kubevirt.criticalflag import flag_change
+from webhook.kubevirt.criticality import Flag
 from webhook.kubevirt.indexkeys import ANY
 from webhook.kubevirt.migrationfields import DISABLE_TLS, DISRUPTION, POST_COPY, Settings
 from webhook.kubevirt.migrations import WAITING_PHASES, phase_of
-from webhook.kubevirt.resources import VMI, VMIM
-from webhook.kubevirt.worlds import Judge, World, Write, world_now, write_of
+from webhook.kubevirt.resources import VMIM
+from webhook.kubevirt.worlds import Judge, Run, World, Write, world_now, write_of
 from webhook.model.facts import Fact, FactContext
-from webhook.model.objects import JSON, Object, name_of, namespace_of, text
+from webhook.model.objects import JSON, namespace_of, text
 
 FIRST = 10
 """Names that are listed; the counts are of all."""
@@ -34,12 +36,14 @@ _CHECK_EVERY = 256
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What a write does to the running VMs that it makes worse off, ``NAMESPACE/NAME``, each in order."""
+    """What a write does to the VMs that it makes worse off, ``NAMESPACE/NAME``, each in order."""
 
     gained: Mapping[str, Mapping[str, str]]
     """By kind of exposure, for each VM that gains it: what switches it on."""
     unprotected: Mapping[str, str]
     """For each critical VM that a MigrationPolicy protected and none does now: the one that did."""
+    running: frozenset[str] = frozenset()
+    """Those that gain post-copy as they run now, not only from their next start on."""
 
     def first(self, kind: str) -> list[str]:
         """The first names."""
@@ -61,44 +65,48 @@ def _exposure(context: FactContext) -> Exposure:
     if write is None:
         return Exposure(gained, {})
     before, after = Judge(context, write.before), Judge(context, write.after)
-    for vmi in _in_time(context, write.critical):
-        was, becomes = before.settings_of(vmi), after.settings_of(vmi)
+    running = set()
+    for run in _in_time(context, write.critical):
+        was, becomes = _settings(run, before, after)
         for kind, name in _KINDS.items():
             if _gains(name, was, becomes):
-                gained[kind][_name(vmi)] = becomes[name].source
-    for vmi in _in_time(context, write.copying):
-        was, becomes = before.settings_of(vmi), after.settings_of(vmi)
+                gained[kind].setdefault(str(run), becomes[name].source)
+        if run.now and _gains(POST_COPY, was, becomes):
+            running.add(str(run))
+    for run in _in_time(context, write.copying):
+        was, becomes = _settings(run, before, after)
         if _gains(POST_COPY, was, becomes):
-            gained[_COPYING][_name(vmi)] = becomes[POST_COPY].source
+            gained[_COPYING][str(run)] = becomes[POST_COPY].source
     ordered = {kind: dict(sorted(found.items())) for kind, found in gained.items()}
-    return Exposure(ordered, _unprotected(context, write, ordered["postCopy"]) if write.moves_policies else {})
+    unprotected = _unprotected(context, write, ordered["postCopy"]) if write.moves_policies else {}
+    return Exposure(ordered, unprotected, frozenset(running))
 
 
 def _unprotected(context: FactContext, write: Write, exposed: Container[str]) -> dict[str, str]:
     """Return whom a MigrationPolicy spared before and none spares after, apart from those exposed to post-copy now."""
     before, after = (Judge(context, world.with_all_allowed()) for world in (write.before, write.after))
-    found = {}
-    for vmi in _in_time(context, write.critical):
-        was, becomes = before.settings_of(vmi), after.settings_of(vmi)
+    found: dict[str, str] = {}
+    for run in _in_time(context, write.critical):
+        was, becomes = _settings(run, before, after)
         lost = [name for name in (POST_COPY, DISRUPTION) if _gains(name, was, becomes)]
-        if lost and _name(vmi) not in exposed:
-            found[_name(vmi)] = was[lost[0]].source
+        if lost and str(run) not in exposed:
+            found.setdefault(str(run), was[lost[0]].source)
     return dict(sorted(found.items()))
+
+
+def _settings(run: Run, before: Judge, after: Judge) -> tuple[Settings, Settings]:
+    return before.settings_of(run.namespace, run.before), after.settings_of(run.namespace, run.after)
 
 
 def _gains(name: str, was: Settings, becomes: Settings) -> bool:
     return becomes[name].value is True and was[name].value is not True
 
 
-def _in_time(context: FactContext, vmis: Iterable[Object]) -> Iterator[Object]:
-    for number, vmi in enumerate(vmis):
+def _in_time(context: FactContext, runs: Iterable[Run]) -> Iterator[Run]:
+    for number, run in enumerate(runs):
         if number % _CHECK_EVERY == 0:
             context.deadline.check("it was known which critical VMs the write exposes")
-        yield vmi
-
-
-def _name(vmi: Object) -> str:
-    return f"{namespace_of(vmi)}/{name_of(vmi)}"
+        yield run
 
 
 def _waiting(context: FactContext) -> frozenset[str]:
@@ -114,21 +122,44 @@ def _waiting(context: FactContext) -> frozenset[str]:
 
 
 def _pending(context: FactContext) -> list[str]:
-    exposed = exposure_of(context).gained["postCopy"]
-    return [name for name in exposed if name in _waiting(context)] if exposed else []
+    exposure = exposure_of(context)
+    exposed = exposure.gained["postCopy"].keys() & exposure.running
+    return sorted(exposed & _waiting(context)) if exposed else []
+
+
+@dataclass(frozen=True, slots=True)
+class Gaining:
+    """A VM that becomes critical where post-copy is in force for it: nothing gets worse by that."""
+
+    source: str
+    """What switches post-copy on."""
+    running: bool
+    """For the VMI that runs, and not only from the next start on."""
+
+
+def _gaining(context: FactContext) -> dict[str, Gaining]:
+    """Return them, ``NAMESPACE/NAME``, in order. Raises FactUnavailable when the time is up."""
+    return context.once("gainingExposed", _find_gaining)
+
+
+def _find_gaining(context: FactContext) -> dict[str, Gaining]:
+    flag, change = Flag.of(context), flag_change(context)
+    if not change.gaining:
+        return {}
+    judge, found = Judge(context, _world_after(context)), {}
+    for name in change.gaining:
+        for running, labels in change.labels[name].flagged(flag):
+            post_copy = judge.settings_of(name.split("/", 1)[0], labels)[POST_COPY]
+            if post_copy.value is True:
+                found[name] = Gaining(post_copy.source, running)
+                break
+    return found
 
 
 def _pending_gain(context: FactContext) -> list[str]:
-    """VMs that become critical while a migration waits that may use post-copy: nothing of theirs gets worse by it."""
-    found, judge = [], None
-    for name in flag_change(context).gaining:
-        if name not in _waiting(context):
-            continue
-        judge = judge or Judge(context, _world_after(context))
-        vmi = context.view.get(VMI, *name.split("/", 1))
-        if vmi is not None and judge.settings_of(vmi)[POST_COPY].value is True:
-            found.append(name)
-    return found
+    """Those of them with a migration that waits, which may use post-copy."""
+    running = [name for name, found in _gaining(context).items() if found.running]
+    return [name for name in running if name in _waiting(context)] if running else []
 
 
 def _world_after(context: FactContext) -> World:
@@ -154,9 +185,9 @@ def _count(kind: str) -> Callable[[FactContext], JSON]:
 
 
 _WORDS = {
-    "postCopy": "Running critical VMs that may switch to post-copy",
-    "disruption": "Running critical VMs that may be paused or switched to post-copy",
-    "tls": "Running critical VMs that are migrated unencrypted",
+    "postCopy": "Critical VMs, as they run or will start next, that may switch to post-copy",
+    "disruption": "Critical VMs, as they run or will start next, that may be paused or switched to post-copy",
+    "tls": "Critical VMs, as they run or will start next, that are migrated unencrypted",
     _COPYING: "Running VMs, critical or not, whose volumes are being migrated and that may switch to post-copy",
 }
 
@@ -165,7 +196,8 @@ FACTS = (
         Fact(
             f"exposure.{kind}",
             "list(string)",
-            f"{words} after this write and not before: the first {FIRST}, as NAMESPACE/NAME.",
+            f"{words} after this write and not before: the first {FIRST}, as NAMESPACE/NAME; a pool or replica set by "
+            "its own name.",
             _first(kind),
         )
         for kind, words in _WORDS.items()
@@ -197,11 +229,26 @@ FACTS = (
     ),
     Fact("exposure.pendingGainCount", "int", "How many there are.", lambda context: len(_pending_gain(context))),
     Fact(
+        "exposure.gainingExposed",
+        "list(string)",
+        "VMs that this write flags critical, or makes so, and for which post-copy is in force after it, as they run or "
+        f"from their next start on: the first {FIRST}, as NAMESPACE/NAME; a pool or replica set by its own name.",
+        lambda context: list(_gaining(context))[:FIRST],
+    ),
+    Fact("exposure.gainingExposedCount", "int", "How many there are.", lambda context: len(_gaining(context))),
+    Fact(
+        "exposure.gainingSources",
+        "map(string)",
+        "For each VM of exposure.gainingExposed, by NAMESPACE/NAME: what switches post-copy on.",
+        lambda context: {name: found.source for name, found in list(_gaining(context).items())[:FIRST]},
+    ),
+    Fact(
         "exposure.unprotected",
         "list(string)",
-        "Running critical VMs for which a MigrationPolicy ruled out post-copy or workload disruption before this write "
-        "and none does after it (deleted, narrowed, outranked, out of reach), where the cluster's settings still rule "
-        f"out post-copy: the first {FIRST}, as NAMESPACE/NAME. On the day those settings change, they are exposed.",
+        "Critical VMs, as they run or will start next, for which a MigrationPolicy ruled out post-copy or workload "
+        "disruption before this write and none does after it (deleted, narrowed, outranked, out of reach), where the "
+        f"cluster's settings still rule out post-copy: the first {FIRST}, as NAMESPACE/NAME. On the day those settings "
+        "change, they are exposed.",
         lambda context: list(exposure_of(context).unprotected)[:FIRST],
     ),
     Fact(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from webhook.model.objects import Object, labels_of, mappings, namespace_of, text, value
+from webhook.model.objects import Object, mappings, namespace_of, text, value
 
 ANY = "*"
 """The key of an index that lists the few objects which have something at all, such as a migration under way."""
@@ -17,10 +17,6 @@ DOMAIN_ANNOTATION = "kubevirt.io/domain"
 
 FINAL_PHASES = frozenset({"Succeeded", "Failed"})
 """Phases after which a VMI or VMIM changes no more. Source: KubeVirt ``api/core/v1/types.go`` (``IsFinal``)."""
-
-NODE_CPU_LABELS = ("cpu-model-migration.node.kubevirt.io/", "cpu-model.node.kubevirt.io/", "kubevirt.io/schedulable")
-"""Node labels by which nodes are found; the hundreds of CPU feature labels are kept but not indexed."""
-
 
 UNINDEXED_LABELS = frozenset(
     {
@@ -93,16 +89,9 @@ def vmi_name_key(vmim: Object) -> Sequence[str]:
     return [f"{namespace_of(vmim)}/{text(vmim, 'spec', 'vmiName')}"]
 
 
-def in_flight_keys(vmim: Object) -> Sequence[str]:
-    """Until it has ended: with all others, and with those of its namespace."""
-    if text(vmim, "status", "phase") in FINAL_PHASES:
-        return []
-    return [ANY, namespace_of(vmim)]
-
-
-def node_cpu_pairs(node: Object) -> Sequence[str]:
-    """Under its labels about CPU models."""
-    return [label_pair(key, item) for key, item in labels_of(node).items() if key.startswith(NODE_CPU_LABELS)]
+def in_flight_key(vmim: Object) -> Sequence[str]:
+    """Only until it has ended."""
+    return [] if text(vmim, "status", "phase") in FINAL_PHASES else [ANY]
 
 
 def subject_key(kind: str, name: str, namespace: str = "") -> str:
@@ -122,16 +111,6 @@ def subjects_of(binding: Object) -> list[str]:
             continue
         keys.append(subject_key(kind, text(subject, "name"), namespace))
     return list(dict.fromkeys(keys))
-
-
-def role_key(kind: str, name: str) -> str:
-    """Return the index key of the role that a binding refers to: ``ClusterRole:kubevirt.io:migrate``."""
-    return f"{kind}:{name}"
-
-
-def bound_role_key(binding: Object) -> Sequence[str]:
-    """Under the role it refers to."""
-    return [role_key(text(binding, "roleRef", "kind"), text(binding, "roleRef", "name"))]
 
 
 def aggregating_key(cluster_role: Object) -> Sequence[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from webhook.kubevirt.workload import kubevirt_of
+from webhook.kubevirt.resources import KUBEVIRT
+from webhook.kubevirt.workload import first_installed
 from webhook.model.facts import FactContext
 from webhook.model.objects import JSON, Object, mapping, strings, text
 
@@ -17,10 +18,12 @@ _RELEASE = re.compile(r"v?1\.(\d{1,3})\.\d")
 
 
 def kubevirt_cr(context: FactContext) -> Object | None:
-    """Return the KubeVirt CR that is in force, if there is one."""
-    return context.once(
-        "kubevirtCR", lambda context: kubevirt_of(context.view, strings(context.parameters, "installNamespaces"))
-    )
+    """Return the KubeVirt CR that is in force: of several the one in the first install namespace that has one."""
+
+    def look_up(context: FactContext) -> Object | None:
+        return first_installed(context.view.list(KUBEVIRT), strings(context.parameters, "installNamespaces"))
+
+    return context.once("kubevirtCR", look_up)
 
 
 def configuration(context: FactContext) -> Mapping[str, JSON]:

@@ -13,21 +13,28 @@ Source: KubeVirt ``pkg/virt-handler/vm.go`` (calculateLiveMigrationCondition),
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from webhook.kubevirt.handoff import is_decentralized
 from webhook.kubevirt.installation import configuration, is_older_than
 from webhook.kubevirt.machine import Machine, asked_for, before_write
 from webhook.kubevirt.obstacles import DISKS, ORDER, SAID, Obstacle, spec_obstacles
 from webhook.kubevirt.podnetwork import ALLOW_BRIDGE, pod_interface
 from webhook.kubevirt.resources import VMIM
 from webhook.kubevirt.volumes import Blocker, judged_volumes, migrated_volumes
-from webhook.kubevirt.workload import LIVE_MIGRATABLE, condition, is_about
+from webhook.kubevirt.workload import LIVE_MIGRATABLE, condition, is_about, vmi_of
 from webhook.model.facts import Fact, FactContext
 from webhook.model.objects import JSON, Object, mapping, text
 from webhook.model.request import AdmissionRequest
 
 LIVE_MIGRATE = "LiveMigrate"
+
+SHOWN = 10
+"""How many obstacles of one reason a policy gets to see."""
+MORE = "More"
+"""The code of the one that stands for the others of its reason; how many those are is its subject."""
 
 _DISK_CHANGES = {
     Blocker.ACCESS_MODE: "copy it to a storage class that offers ReadWriteMany (oc get storageprofile)",
@@ -36,14 +43,9 @@ _DISK_CHANGES = {
 }
 
 
-def is_decentralized(request: AdmissionRequest) -> bool:
-    """Say whether a VMIM moves a VM between namespaces or clusters, copying its disks: only one end is named in it.
-
-    Source: KubeVirt ``api/core/v1/types.go`` (``IsDecentralized``).
-    """
-    spec = mapping(request.object or request.old_object, "spec")
-    ends = [isinstance(spec.get(end), dict) for end in ("sendTo", "receive")]
-    return is_about(request, VMIM) and ends.count(True) == 1
+def _leaves(request: AdmissionRequest) -> bool:
+    """Say whether the VM is to be moved to another namespace or cluster, which copies its disks."""
+    return is_about(request, VMIM) and is_decentralized(request.object or request.old_object)
 
 
 def obstacles_of(context: FactContext) -> list[Obstacle]:
@@ -52,7 +54,7 @@ def obstacles_of(context: FactContext) -> list[Obstacle]:
     def find(context: FactContext) -> list[Obstacle]:
         machine = asked_for(context)
         found = [] if machine is None else _obstacles(context, machine)
-        if is_decentralized(context.request):
+        if _leaves(context.request):
             return [obstacle for obstacle in found if obstacle.reason != DISKS]
         return found
 
@@ -107,18 +109,18 @@ def copies_disks(context: FactContext) -> bool:
     if machine is None:
         return False
     volumes = judged_volumes(context, machine)
-    if migrated_volumes(machine.vmi) or (is_decentralized(context.request) and any(v.claim for v in volumes)):
+    if migrated_volumes(machine.vmi) or (_leaves(context.request) and any(v.claim for v in volumes)):
         return True
     method = "" if machine.is_changed else text(machine.vmi, "status", "migrationMethod")
     return method == "BlockMigration" if method else any(volume.copied or volume.code for volume in volumes)
 
 
-def eviction_strategy_of(context: FactContext, machine: Machine) -> str:
-    """Return a machine's eviction strategy: its own, else the cluster's, else ``None``.
+def eviction_strategy_of(context: FactContext, spec: Object) -> str:
+    """Return the eviction strategy of a VMI with this spec: its own, else the cluster's, else ``None``.
 
     Source: KubeVirt ``pkg/util/migrations/migrations.go`` (VMIEvictionStrategy).
     """
-    own = text(machine.spec, "evictionStrategy")
+    own = text(spec, "evictionStrategy")
     return own or text(configuration(context), "evictionStrategy") or "None"
 
 
@@ -135,14 +137,14 @@ def _eviction_obstacles(context: FactContext) -> list[Obstacle]:
 
 
 def _drain_obstacles(context: FactContext, machine: Machine) -> list[Obstacle]:
-    if eviction_strategy_of(context, machine) != LIVE_MIGRATE:
+    if eviction_strategy_of(context, machine.spec) != LIVE_MIGRATE:
         return []
     return [found for found in _obstacles(context, machine) if found.code != Blocker.CLAIM_NOT_FOUND]
 
 
 def _asked_strategy(context: FactContext) -> str:
     machine = asked_for(context)
-    return "" if machine is None else eviction_strategy_of(context, machine)
+    return "" if machine is None else eviction_strategy_of(context, machine.spec)
 
 
 def _is_own_strategy(context: FactContext) -> bool:
@@ -166,7 +168,19 @@ def _newly_forced_bridge(context: FactContext) -> str:
 
 
 def _as_json(found: Sequence[Obstacle]) -> list[JSON]:
-    return [obstacle.as_json() for obstacle in found]
+    """The first of each reason, in order; one that says how many stands for the others."""
+    counted: Counter[str] = Counter()
+    told = []
+    for obstacle in found:
+        counted[obstacle.reason] += 1
+        if counted[obstacle.reason] <= SHOWN:
+            told.append(obstacle)
+    told += [_more(reason, count - SHOWN) for reason, count in counted.items() if count > SHOWN]
+    return [obstacle.as_json() for obstacle in told]
+
+
+def _more(reason: str, count: int) -> Obstacle:
+    return Obstacle(reason=reason, code=MORE, subject=str(count), message=f"and {count} more of this kind")
 
 
 FACTS = (
@@ -181,7 +195,8 @@ FACTS = (
         "list(map)",
         "What keeps it from being live migrated, each with KubeVirt's reason, message (with the value that causes it), "
         "change (what to do about it), known (KubeVirt, or computed where it has not said), and code, subject and "
-        "detail, from which messages in other languages are made.",
+        f"detail, from which messages in other languages are made. The first {SHOWN} of each reason; one with code "
+        f"{MORE} says how many others there are.",
         lambda context: _as_json(obstacles_of(context)),
     ),
     Fact(
@@ -191,10 +206,10 @@ FACTS = (
         copies_disks,
     ),
     Fact(
-        "vmi.decentralized",
-        "bool",
-        "The migration that is asked for moves it to another namespace or cluster and copies its disks.",
-        lambda context: is_decentralized(context.request),
+        "vmi.evictionStrategy",
+        "string",
+        "Its eviction strategy as it runs, else the cluster's, else None.",
+        lambda context: "" if (vmi := vmi_of(context)) is None else eviction_strategy_of(context, mapping(vmi, "spec")),
     ),
     Fact(
         "eviction.strategy",

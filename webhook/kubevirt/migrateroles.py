@@ -13,7 +13,6 @@ from webhook.model.objects import Object, labels_of, mappings, name_of
 from webhook.model.selectors import selects
 
 MAX_NAMES = 10
-_STEPS_BETWEEN_CHECKS = 256
 
 STOCK_ROLES = frozenset(
     {
@@ -49,9 +48,7 @@ def migrate_roles(context: FactContext) -> list[str]:
         selector for role in aggregating for selector in mappings(role, "aggregationRule", "clusterRoleSelectors")
     ]
     found: list[tuple[bool, str]] = []
-    for step, role in enumerate(context.view.list(CLUSTER_ROLE)):
-        if step % _STEPS_BETWEEN_CHECKS == 0:
-            context.deadline.check("all ClusterRoles were looked at")
+    for role in context.deadline.walk(context.view.list(CLUSTER_ROLE), "all ClusterRoles were looked at"):
         name, labels = name_of(role), labels_of(role)
         if name not in skipped and _OPERATOR_LIFECYCLE_LABEL not in labels and _gives_explicitly(role):
             found.append((not any(selects(selector, labels) for selector in selectors), name))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from webhook.kubevirt.handoff import decentralized, frozen_settings, mode, running_state
 from webhook.kubevirt.hyperconverged import Rendering, render
+from webhook.kubevirt.installation import kubevirt_cr
 from webhook.kubevirt.migrationfields import (
-    DANGERS,
     DEFAULTS,
     DISRUPTION,
     FIELDS,
@@ -25,8 +25,9 @@ from webhook.kubevirt.migrationfields import (
     following,
 )
 from webhook.kubevirt.migrationpolicy import MigrationPolicy, best_match, overlay
+from webhook.kubevirt.policychoice import PolicyChoice
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY, NAMESPACE
-from webhook.kubevirt.workload import first_installed, kubevirt_of, vmi_of
+from webhook.kubevirt.workload import first_installed, vmi_of
 from webhook.model.facts import Fact, FactContext
 from webhook.model.objects import (
     JSON,
@@ -64,7 +65,7 @@ def cluster_of(context: FactContext) -> Cluster:
     def look_up(context: FactContext) -> Cluster:
         namespaces = strings(context.parameters, "installNamespaces")
         return Cluster(
-            kubevirt=kubevirt_of(context.view, namespaces),
+            kubevirt=kubevirt_cr(context),
             hyperconverged=first_installed(context.view.list(HYPERCONVERGED), namespaces),
         )
 
@@ -154,21 +155,14 @@ def at_handoff(
 ) -> InForce:
     """Return what applies to a VMI with these labels, whatever the unknown labels turn out to be.
 
-    The target node is not known before hand-off, nor where a VM will be when it migrates some day. Where policies
-    select on such a label, what endangers the VM counts as in force if it is for any value that they name, or for one
-    that none of them names. That is all there is to try: a policy wins for some node only if it does where just its
-    own pairs hold.
+    The target node is not known before hand-off. Where policies select on such a label, what endangers the VM counts as
+    in force if it is for any value that they name, or for one that none of them names. Of a VMI that bears no label at
+    all nothing is unknown.
     """
-    policy = best_match(policies, labels, around)
-    settings = overlay(cluster, policy)
-    named = {found.pairs_of(unknown) for found in policies} - {()}
-    elsewhere = {**labels, **dict.fromkeys(unknown, NO_NODE)}
-    for pairs in sorted(named | {()}) if named else ():
-        there = overlay(cluster, best_match(policies, {**elsewhere, **dict(pairs)}, around))
-        worse = {
-            name: there[name] for name in DANGERS if there[name].value is True and settings[name].value is not True
-        }
-        settings = {**settings, **worse}
+    if not labels:
+        oddity = best_match(policies, labels, around)
+        return InForce(overlay(cluster, oddity), oddity.name if oddity else "")
+    policy, settings = PolicyChoice.of(cluster, policies, unknown).choose(labels, around)
     return InForce(settings, policy.name if policy else "")
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from webhook.kubevirt.migrationfields import DISRUPTION, POST_COPY, Setting, Settings, fields_set
 from webhook.kubevirt.resources import MIGRATION_POLICY
 from webhook.model.objects import JSON, Object, ObjectRef, mapping, name_of, value
 
 _POLICY_EXPERIMENTAL = "experimental"
+
+Rank: TypeAlias = tuple[int, int, bytes]
+"""Of two policies that match, the one with the lower rank applies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,15 @@ class MigrationPolicy:
             return None
         return len(self.vmi_labels) + len(self.namespace_labels), len(self.vmi_labels)
 
+    @property
+    def rank(self) -> Rank:
+        """Its rank wherever it matches: most pairs, then most VMI pairs, then the smallest name in byte order."""
+        return self.ranked(len(self.vmi_labels) + len(self.namespace_labels), len(self.vmi_labels))
+
+    def ranked(self, pairs: int, vmi_pairs: int) -> Rank:
+        """Return its rank with this many pairs matched."""
+        return -pairs, -vmi_pairs, self.name.encode(errors="surrogatepass")
+
     def pairs_of(self, keys: Collection[str]) -> tuple[tuple[str, str], ...]:
         """Return the pairs that it selects VMIs by, of these keys, in order."""
         pairs = ((key, self.vmi_labels.get(key)) for key in sorted(keys))
@@ -71,12 +84,12 @@ def best_match(
 ) -> MigrationPolicy | None:
     """Return the one policy that applies: most pairs, then most VMI pairs, then the smallest name in byte order."""
     best: MigrationPolicy | None = None
-    best_rank: tuple[int, int, bytes] | None = None
+    best_rank: Rank | None = None
     for policy in policies:
         score = policy.score(vmi_labels, namespace_labels)
         if score is None:
             continue
-        rank = (-score[0], -score[1], policy.name.encode(errors="surrogatepass"))
+        rank = policy.ranked(*score)
         if best_rank is None or rank < best_rank:
             best, best_rank = policy, rank
     return best

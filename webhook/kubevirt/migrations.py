@@ -9,12 +9,12 @@ Source: KubeVirt ``pkg/virt-controller/watch/migration/migration.go`` (``garbage
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from webhook.kubevirt.indexkeys import ANY, FINAL_PHASES
-from webhook.kubevirt.requester import WORKLOAD_UPDATE_ANNOTATION, Origin
+from webhook.kubevirt.requester import PEOPLE, WORKLOAD_UPDATE_ANNOTATION, Origin
 from webhook.kubevirt.resources import VMIM
 from webhook.kubevirt.workload import subject_name
 from webhook.model.facts import Fact, FactContext
@@ -25,9 +25,6 @@ EVACUATION_ANNOTATION = "kubevirt.io/evacuationMigration"
 ORIGIN_ANNOTATION = "migguard.io/origin"
 REQUESTER_ANNOTATION = "migguard.io/requested-by"
 
-PEOPLE = frozenset({Origin.USER, Origin.VIRT_API})
-"""The origins behind which a person stands."""
-
 WAITING_PHASES = frozenset({"", "Pending", "Scheduling", "Scheduled", "WaitingForSync", "Synchronizing"})
 """Phases in which virt-controller still holds the migration; from the next one on the nodes have it.
 
@@ -35,7 +32,6 @@ Source: KubeVirt ``api/core/v1/types.go`` (``TargetIsHandedOff``)."""
 
 SHOWN = 10
 """How many migrations of one VM, and how many of those who fill the queue, a policy gets to see."""
-_BETWEEN_CHECKS = 256
 _ORIGINS = {str(origin): origin for origin in Origin}
 
 
@@ -90,14 +86,6 @@ def moment(written: str) -> str:
         return ""
 
 
-def _checked(vmims: Sequence[Object], context: FactContext) -> Iterator[Object]:
-    """Walk VMIMs, of which a cluster may have many, for as long as there is time."""
-    for position, vmim in enumerate(vmims):
-        if position % _BETWEEN_CHECKS == 0:
-            context.deadline.check("all migrations were counted")
-        yield vmim
-
-
 def of_vm(context: FactContext) -> Sequence[Object]:
     """Return the cached VMIMs of the VM that the request is about, newest first."""
 
@@ -105,8 +93,9 @@ def of_vm(context: FactContext) -> Sequence[Object]:
         namespace, name = context.request.namespace, subject_name(context)
         if not namespace or not name:
             return []
-        found = _checked(context.view.select(VMIM, "vmi", f"{namespace}/{name}"), context)
-        return sorted(found, key=lambda vmim: (_created(vmim), name_of(vmim)), reverse=True)
+        found = context.view.select(VMIM, "vmi", f"{namespace}/{name}")
+        walked = context.deadline.walk(found, "the migrations of the VM were looked at")
+        return sorted(walked, key=lambda vmim: (_created(vmim), name_of(vmim)), reverse=True)
 
     return context.once("migrationsOfVM", find)
 
@@ -148,7 +137,8 @@ def in_flight(context: FactContext) -> InFlight:
 
     def count(context: FactContext) -> InFlight:
         counted = InFlight()
-        for vmim in _checked(context.view.select(VMIM, "inFlight", ANY), context):
+        found = context.view.select(VMIM, "inFlight", ANY)
+        for vmim in context.deadline.walk(found, "all migrations were counted"):
             here, requester = namespace_of(vmim) == context.request.namespace, requested_by(vmim)
             people = made_by(vmim) in PEOPLE
             counted.total += 1

@@ -24,7 +24,8 @@ def grant(context: FactContext, right: Attributes, role: str) -> str:
     The binding is for the namespace that the right is for; for the whole cluster where it is for none.
     """
     bind = bind_command(context.request.user, role, right.namespace, right.verb)
-    if any(rule_allows(rule, right) for rule in cluster_role_rules(context.view, role)):
+    rules = cluster_role_rules(context.view, role, context.deadline)
+    if any(rule_allows(rule, right) for rule in rules):
         return bind
     return f"{_apply(right, role)} && {bind}"
 

@@ -142,7 +142,7 @@ def _granted(context: FactContext, right: Right) -> Sequence[Grant]:
         found = {
             str(grant): grant
             for attributes in right.alternatives
-            for grant in grants(context.view, user, attributes, trusted)
+            for grant in grants(context.view, user, attributes, context.deadline, trusted)
         }
         return sorted(found.values(), key=lambda grant: grant.how is not How.TRUSTED)
 

@@ -9,7 +9,7 @@ from webhook.kubevirt.permission import Right, missing_rights, rights_needed, tr
 from webhook.kubevirt.rbac import cluster_role_rules, rule_allows
 from webhook.kubevirt.resources import CLUSTER_ROLE, VMIM
 from webhook.kubevirt.workload import is_about
-from webhook.model.facts import ClusterView, Fact, FactContext
+from webhook.model.facts import Fact, FactContext
 
 
 def remedy(context: FactContext) -> str:
@@ -26,12 +26,12 @@ def _role_to_bind(context: FactContext) -> str:
     """The first trusted role that would grant all of it; else the first one, which then has to be put right first."""
     trusted = trusted_roles(context)
     rights = rights_needed(context.request)
-    able = [role for role in trusted if _grants_all(context.view, role, rights)]
+    able = [role for role in trusted if _grants_all(context, role, rights)]
     return next(iter([*able, *trusted]), "kubevirt.io:migrate")
 
 
-def _grants_all(view: ClusterView, role: str, rights: Sequence[Right]) -> bool:
-    rules = cluster_role_rules(view, role)
+def _grants_all(context: FactContext, role: str, rights: Sequence[Right]) -> bool:
+    rules = cluster_role_rules(context.view, role, context.deadline)
     return all(any(rule_allows(rule, asked) for rule in rules for asked in right.alternatives) for right in rights)
 
 

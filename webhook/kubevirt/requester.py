@@ -35,6 +35,13 @@ class Origin(StrEnum):
     """Another named controller: virt-handler, garbage collection, accounts named in Parameters, …"""
 
 
+PEOPLE = frozenset({Origin.USER, Origin.VIRT_API})
+"""The origins behind which a person stands, who waits for an answer.
+
+Everything else does drains, upgrades and reconciliation: if we refused those when we cannot know, a node could not be
+emptied at 3 a.m. because of us.
+"""
+
 _INSTALLED_ACCOUNTS = {
     "kubevirt-apiserver": Origin.VIRT_API,
     "kubevirt-controller": Origin.OTHER_SYSTEM,

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from webhook.kubevirt.indexkeys import (
     aggregating_key,
-    bound_role_key,
     domain_key,
-    in_flight_keys,
+    in_flight_key,
     in_namespace,
     label_pairs,
     migrated_volumes_key,
     namespace_key,
-    node_cpu_pairs,
     node_key,
     pod_node_key,
     subjects_of,
@@ -59,11 +57,8 @@ VMI = WatchedResource(
         "spec.domain.devices.interfaces[].slirp",
         "spec.domain.devices.interfaces[].sriov",
         "spec.domain.devices.tpm.enabled",
-        "spec.domain.devices.tpm.persistent",
         "spec.domain.features.hyperv.reenlightenment",
         "spec.domain.features.hypervPassthrough",
-        "spec.domain.firmware.bootloader.efi.persistent",
-        "spec.domain.ioThreadsPolicy",
         "spec.domain.launchSecurity",
         "spec.domain.memory",
         "spec.domain.resources.limits.cpu",
@@ -102,8 +97,6 @@ VMI = WatchedResource(
         "status.migratedVolumes[].sourcePVCInfo.claimName",
         "status.migratedVolumes[].volumeName",
         "status.migrationMethod",
-        "status.migrationState.abortRequested",
-        "status.migrationState.abortStatus",
         "status.migrationState.completed",
         "status.migrationState.endTimestamp",
         "status.migrationState.failed",
@@ -111,9 +104,6 @@ VMI = WatchedResource(
         "status.migrationState.migrationPolicyName",
         "status.migrationState.migrationUid",
         "status.migrationState.mode",
-        "status.migrationState.sourceNode",
-        "status.migrationState.startTimestamp",
-        "status.migrationState.targetNode",
         "status.nodeName",
         "status.phase",
         "status.topologyHints.tscFrequency",
@@ -154,22 +144,16 @@ VMIM = WatchedResource(
         "metadata.creationTimestamp",
         "metadata.deletionTimestamp",
         "spec",
-        "status.migrationState.abortRequested",
-        "status.migrationState.abortStatus",
         "status.migrationState.endTimestamp",
         "status.migrationState.failed",
         "status.migrationState.failureReason",
         "status.migrationState.migrationPolicyName",
         "status.migrationState.mode",
-        "status.migrationState.sourceNode",
-        "status.migrationState.startTimestamp",
-        "status.migrationState.targetNode",
         "status.phase",
     ),
     indexes=(
         Index("vmi", vmi_name_key, namespaced=True),
-        Index("namespace", namespace_key, namespaced=True),
-        Index("inFlight", in_flight_keys),
+        Index("inFlight", in_flight_key),
     ),
 )
 
@@ -178,14 +162,6 @@ PVC = WatchedResource(
     "PersistentVolumeClaim",
     namespaced=True,
     keep=("spec.accessModes", "spec.storageClassName", "spec.volumeMode"),
-)
-
-DATA_VOLUME = WatchedResource(
-    GroupVersionResource("cdi.kubevirt.io", "v1beta1", "datavolumes"),
-    "DataVolume",
-    namespaced=True,
-    # Which access modes a DataVolume has is known from its PersistentVolumeClaim alone.
-    keep=(),
 )
 
 MIGRATION_POLICY = WatchedResource(
@@ -202,7 +178,6 @@ HYPERCONVERGED = WatchedResource(
     keep=(
         'metadata.annotations["kubevirt.kubevirt.io/jsonpatch"]',
         "spec",
-        "status.infrastructureHighlyAvailable",
         "status.versions[].name",
         "status.versions[].version",
     ),
@@ -230,12 +205,10 @@ NODE = WatchedResource(
     keep=(
         "spec.taints",
         "spec.unschedulable",
-        "status.allocatable.cpu",
         "status.allocatable.memory",
         "status.conditions[].status",
         "status.conditions[].type",
     ),
-    indexes=(Index("cpu", node_cpu_pairs),),
 )
 
 POD = WatchedResource(
@@ -253,7 +226,10 @@ POD = WatchedResource(
         "spec.resources.requests.memory",
         "status.phase",
     ),
+    labels=("kubevirt.io", "kubevirt.io/created-by"),
     indexes=(Index("node", pod_node_key), Index("vmi", domain_key, namespaced=True)),
+    # A cluster has tens of thousands, and nobody makes one to have a migration allowed.
+    relisted=False,
 )
 
 NETWORK_ATTACHMENT = WatchedResource(
@@ -269,13 +245,8 @@ RESOURCE_QUOTA = WatchedResource(
     namespaced=True,
     keep=("spec.hard", "spec.scopes", "spec.scopeSelector", "status.used"),
     indexes=(Index("namespace", namespace_key, namespaced=True),),
-)
-
-STORAGE_CLASS = WatchedResource(
-    GroupVersionResource("storage.k8s.io", "v1", "storageclasses"),
-    "StorageClass",
-    namespaced=False,
-    keep=("provisioner", "volumeBindingMode"),
+    # What is used changes with every pod, and what a quota leaves is only advice.
+    relisted=False,
 )
 
 ROLE = WatchedResource(
@@ -295,10 +266,7 @@ ROLE_BINDING = WatchedResource(
     "RoleBinding",
     namespaced=True,
     keep=("roleRef", "subjects"),
-    indexes=(
-        Index("subject", in_namespace(subjects_of), namespaced=True),
-        Index("role", bound_role_key),
-    ),
+    indexes=(Index("subject", in_namespace(subjects_of), namespaced=True),),
 )
 
 CLUSTER_ROLE_BINDING = WatchedResource(
@@ -306,7 +274,7 @@ CLUSTER_ROLE_BINDING = WatchedResource(
     "ClusterRoleBinding",
     namespaced=False,
     keep=("roleRef", "subjects"),
-    indexes=(Index("subject", subjects_of), Index("role", bound_role_key)),
+    indexes=(Index("subject", subjects_of),),
 )
 
 RESOURCES = (
@@ -314,7 +282,6 @@ RESOURCES = (
     VM,
     VMIM,
     PVC,
-    DATA_VOLUME,
     MIGRATION_POLICY,
     HYPERCONVERGED,
     KUBEVIRT,
@@ -323,7 +290,6 @@ RESOURCES = (
     POD,
     NETWORK_ATTACHMENT,
     RESOURCE_QUOTA,
-    STORAGE_CLASS,
     ROLE,
     CLUSTER_ROLE,
     ROLE_BINDING,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from webhook.kubevirt.criticalflag import flag_change
 from webhook.kubevirt.exposure import exposure_of
-from webhook.kubevirt.migrations import PEOPLE
 from webhook.kubevirt.ownright import grant
-from webhook.kubevirt.requester import origin_of
+from webhook.kubevirt.requester import PEOPLE, origin_of
 from webhook.kubevirt.resources import NAMESPACE
 from webhook.kubevirt.workload import is_about
 from webhook.model.facts import Attributes, Fact, FactContext

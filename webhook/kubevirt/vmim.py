@@ -164,6 +164,8 @@ def _timeout(annotation: str, written: JSON) -> dict[str, JSON]:
     }
 
 
+SHOWN = 10
+"""How many annotations of one kind a policy gets to see."""
 SHOWN_CHARACTERS = 40
 """How much of a value that should be a number is repeated in a message."""
 
@@ -226,8 +228,9 @@ FACTS = (
     Fact(
         "vmim.testAnnotationsSet",
         "list(string)",
-        f"Annotations of KubeVirt's functional tests ({FUNC_TEST_PREFIX}...) that this write adds or changes.",
-        lambda context: [key for key in _annotations_set(context) if key.startswith(FUNC_TEST_PREFIX)],
+        f"Annotations of KubeVirt's functional tests ({FUNC_TEST_PREFIX}...) that this write adds or changes; the "
+        f"first {SHOWN}.",
+        lambda context: [key for key in _annotations_set(context) if key.startswith(FUNC_TEST_PREFIX)][:SHOWN],
     ),
     Fact(
         "vmim.systemMarksChanged",

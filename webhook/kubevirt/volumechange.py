@@ -27,7 +27,7 @@ from webhook.kubevirt.resources import VM, VMIM
 from webhook.kubevirt.workload import is_about, vmi_of
 from webhook.model.facts import Fact, FactContext
 from webhook.model.objects import Object, mapping, mappings, namespace_of, text, value
-from webhook.model.request import Operation
+from webhook.model.request import AdmissionRequest, Operation
 
 MIGRATION = "Migration"
 """The value of ``updateVolumesStrategy`` that makes a changed claim a volume migration."""
@@ -113,7 +113,23 @@ def _is_reverted(moved: Mapping[str, str], vmi: Object) -> bool:
     return bool(began) and moved == began
 
 
+def may_move_volumes(request: AdmissionRequest) -> bool:
+    """Say whether an UPDATE of a VM can begin a volume migration, as far as the request alone tells."""
+    if not is_about(request, VM) or request.operation is not Operation.UPDATE or request.subresource:
+        return False
+    old, new = request.old_object, request.object
+    asked, was = (text(vm, "spec", "updateVolumesStrategy") for vm in (new, old))
+    volumes, before = (mappings(vm, "spec", "template", "spec", "volumes") for vm in (new, old))
+    return asked == MIGRATION and (was != MIGRATION or list(volumes) != list(before))
+
+
 FACTS = (
+    Fact(
+        "vm.mayMoveVolumes",
+        "bool",
+        "An UPDATE of a VM that asks for updateVolumesStrategy: Migration and changes that or its volumes.",
+        lambda context: may_move_volumes(context.request),
+    ),
     Fact(
         "vm.migratesVolumes",
         "bool",

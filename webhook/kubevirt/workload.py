@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from webhook.kubevirt.criticality import critical_reason
-from webhook.kubevirt.indexkeys import DOMAIN_ANNOTATION
-from webhook.kubevirt.resources import KUBEVIRT, POD, VM, VMI, VMIM
-from webhook.model.facts import ClusterView, Fact, FactContext, WatchedResource
-from webhook.model.objects import JSON, Object, labels_of, mappings, name_of, strings, text, value
+from webhook.kubevirt.indexkeys import DOMAIN_ANNOTATION, FINAL_PHASES
+from webhook.kubevirt.resources import NAMESPACE, POD, VM, VMI, VMIM
+from webhook.model.facts import Fact, FactContext, WatchedResource
+from webhook.model.objects import JSON, Object, labels_of, mappings, name_of, text, value
 from webhook.model.quantity import parse_bytes
 from webhook.model.request import AdmissionRequest
 
@@ -25,6 +25,15 @@ def is_about(request: AdmissionRequest, watched: WatchedResource) -> bool:
     """Say whether the request is about an object of this kind, in any version."""
     resource = request.resource
     return (resource.group, resource.resource) == (watched.resource.group, watched.resource.resource)
+
+
+def writes_metadata(request: AdmissionRequest) -> bool:
+    """Say whether the request can change labels: not through a subresource, but through those of a Namespace.
+
+    Source: Kubernetes ``pkg/registry/core/namespace/strategy.go`` (status and finalize keep the spec only);
+    ``apiextensions-apiserver/pkg/registry/customresource/status_strategy.go`` (metadata of a custom resource stays).
+    """
+    return not request.subresource or is_about(request, NAMESPACE)
 
 
 def vmi_name(request: AdmissionRequest) -> str:
@@ -43,6 +52,8 @@ def vmi_name(request: AdmissionRequest) -> str:
 def subject_name(context: FactContext) -> str:
     """Return the name of the VMI that the request is about, also where it is about the VMI's virt-launcher pod.
 
+    A pod that has ended runs no VM any more; KubeVirt takes no notice of its eviction.
+
     Source: KubeVirt ``pkg/virt-controller/services/template.go`` (annotation ``kubevirt.io/domain``, label
     ``kubevirt.io: virt-launcher``).
     """
@@ -50,7 +61,7 @@ def subject_name(context: FactContext) -> str:
     if not is_about(request, POD):
         return vmi_name(request)
     pod = context.view.get(POD, request.namespace, request.subject.name)
-    launcher = labels_of(pod).get("kubevirt.io") == "virt-launcher"
+    launcher = labels_of(pod).get("kubevirt.io") == "virt-launcher" and text(pod, "status", "phase") not in FINAL_PHASES
     return text(pod, "metadata", "annotations", DOMAIN_ANNOTATION) if launcher else ""
 
 
@@ -64,11 +75,6 @@ def vmi_of(context: FactContext) -> Object | None:
     return context.once("vmi", look_up)
 
 
-def kubevirt_of(view: ClusterView, install_namespaces: Sequence[str]) -> Object | None:
-    """Return the KubeVirt CR that is in force: of several the one in the first install namespace that has one."""
-    return first_installed(view.list(KUBEVIRT), install_namespaces)
-
-
 def first_installed(candidates: Sequence[Object], install_namespaces: Sequence[str]) -> Object | None:
     """Return the object in the earliest install namespace; failing that the first one of all."""
     order = {namespace: position for position, namespace in enumerate(install_namespaces)}
@@ -78,21 +84,6 @@ def first_installed(candidates: Sequence[Object], install_namespaces: Sequence[s
 def condition(vmi: Object | None, wanted: str) -> Object | None:
     """Return the status condition of this type, if set."""
     return next((entry for entry in mappings(vmi, "status", "conditions") if text(entry, "type") == wanted), None)
-
-
-def eviction_strategy(context: FactContext) -> str:
-    """Return the VMI's eviction strategy, else the cluster's, else KubeVirt's default ``None``.
-
-    Source: KubeVirt ``pkg/util/migrations/migrations.go`` (``VMIEvictionStrategy``).
-    """
-    vmi = vmi_of(context)
-    if vmi is None:
-        return ""
-    own = text(vmi, "spec", "evictionStrategy")
-    if own:
-        return own
-    kubevirt = kubevirt_of(context.view, strings(context.parameters, "installNamespaces"))
-    return text(kubevirt, "spec", "configuration", "evictionStrategy") or "None"
 
 
 def memory_bytes(vmi: Object | None) -> int:
@@ -166,7 +157,6 @@ FACTS = (
         "Guest memory in bytes; 0 if unknown.",
         lambda context: memory_bytes(vmi_of(context)),
     ),
-    Fact("vmi.evictionStrategy", "string", "Its eviction strategy, else the cluster's, else None.", eviction_strategy),
     Fact(
         "vmi.liveMigratable",
         "string",

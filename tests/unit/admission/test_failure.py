@@ -6,13 +6,14 @@ import pytest
 
 from tests.support.engine import EVERYTHING, Json, policy_set, refusing, request
 from webhook.admission.failure import is_person, undecided
+from webhook.admission.natives import CATALOG
 from webhook.kubevirt.requester import Origin
 from webhook.model.request import Phase, UserInfo
 from webhook.policy.loader import default_parameters
 
 WHY = "the kube-apiserver has not been reached for 90 s"
 ACCOUNT = "system:serviceaccount:kubevirt:"
-GUARDED = policy_set(refusing()).policies
+GUARDED = policy_set(refusing())
 """Policies that refuse people whatever they write."""
 
 
@@ -117,10 +118,27 @@ def test_a_reason_of_any_length_fits_into_the_audit_log() -> None:
             False,
             id="one-for-something-else",
         ),
+        pytest.param(
+            refusing(matchConditions=[{"name": "c", "expression": "object.spec.vmiName == 'other'"}]),
+            False,
+            id="one-whose-condition-the-request-does-not-meet",
+        ),
+        pytest.param(
+            refusing(matchConditions=[{"name": "c", "expression": "vmi.critical"}]),
+            True,
+            id="one-whose-condition-takes-a-fact",
+        ),
+        pytest.param(
+            refusing(
+                matchConstraints={"resourceRules": [EVERYTHING], "namespaceSelector": {"matchLabels": {"a": "b"}}}
+            ),
+            True,
+            id="one-for-namespaces-whose-labels-are-not-known",
+        ),
     ],
 )
 def test_people_are_refused_only_what_a_policy_would_refuse_them_then(document: Json, refused: bool) -> None:
-    policies = policy_set(document).policies
+    policies = policy_set(document, catalog=CATALOG)
     decision = undecided(
         request(), Phase.VALIDATE, WHY, decision_id="d-1", parameters=default_parameters(), policies=policies
     )

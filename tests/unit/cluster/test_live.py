@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -154,6 +155,15 @@ class TestRefresh:
         monkeypatch.setattr(module, "REREAD_BYTES", 50)
         assert not live.refresh([Read(PVCS, index="label", key="app"), Read(PVCS)], soon())
         assert server.asked == []
+
+    def test_what_says_so_is_never_listed_again_but_read_by_name(
+        self, server: Server, store: Store, live: LiveCluster
+    ) -> None:
+        quiet = replace(PVCS, relisted=False)
+        server.objects[f"{PROD_PVCS}/new"] = ok(named("new", "11"))
+        reads = [Read(quiet), Read(quiet, index="namespace", key="prod"), Read(quiet, namespace="prod", name="new")]
+        assert live.refresh(reads, soon())
+        assert server.asked == [f"{PROD_PVCS}/new"]
 
     def test_a_crd_that_was_removed_takes_its_objects_along(
         self, live: LiveCluster, server: Server, store: Store

@@ -61,6 +61,19 @@ def test_only_the_kept_fields_stay(keep: tuple[str, ...], expected: dict[str, ob
     assert Projection(keep).prune(POD) == {**IDENTITY, **expected}
 
 
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [
+        pytest.param(None, {"a": "1", "b.c/d": "2"}, id="all"),
+        pytest.param(("b.c/d", "x"), {"b.c/d": "2"}, id="some"),
+        pytest.param((), {}, id="none"),
+    ],
+)
+def test_labels_are_kept_as_they_are_asked_for(labels: tuple[str, ...] | None, kept: dict[str, str]) -> None:
+    pruned = Projection((), labels).prune({"metadata": {"name": "p", "labels": {"a": "1", "b.c/d": "2"}}})
+    assert pruned["metadata"].get("labels", {}) == kept
+
+
 def test_a_key_with_dots_is_written_in_brackets() -> None:
     pruned = Projection(('metadata.annotations["kubevirt.io/domain"]', "metadata.generation")).prune(POD)
     assert pruned["metadata"]["annotations"] == {"kubevirt.io/domain": "db"}

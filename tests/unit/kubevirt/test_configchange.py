@@ -348,3 +348,36 @@ def test_of_many_components_the_first_are_named() -> None:
     found = context(create(KUBEVIRT, kubevirt(customizeComponents=patches(*names))))
     assert ask("components", found) == [f"Deployment {name}" for name in names[:10]]
     assert ask("componentCount", found) == 12
+
+
+STORED = hyperconverged({"allowPostCopy": True, "progressTimeout": 150})
+BEFORE = kubevirt({"progressTimeout": 150}, namespace="openshift-cnv")
+
+
+@pytest.mark.parametrize(
+    ("written", "objects", "rendered"),
+    [
+        pytest.param({"progressTimeout": 150, "allowPostCopy": True}, [STORED], True, id="what-hyperconverged-says"),
+        pytest.param({"progressTimeout": 150, "disableTLS": True}, [STORED], False, id="what-it-does-not-say"),
+        pytest.param({"progressTimeout": 300, "allowPostCopy": True}, [STORED], False, id="something-else-besides"),
+        pytest.param({"progressTimeout": 150}, [STORED], True, id="nothing-changed"),
+        pytest.param({"progressTimeout": 150, "allowPostCopy": True}, [], False, id="no-hyperconverged"),
+        pytest.param(
+            {"progressTimeout": 150, "allowPostCopy": True},
+            [hyperconverged({"allowPostCopy": True}, namespace="other")],
+            False,
+            id="that-of-another-namespace",
+        ),
+        pytest.param(
+            {"progressTimeout": 150, "allowPostCopy": True},
+            [hyperconverged({"allowPostCopy": True}, patch="{")],
+            False,
+            id="one-that-cannot-be-rendered",
+        ),
+    ],
+)
+def test_whether_the_kubevirt_cr_gets_what_the_stored_hyperconverged_renders(
+    written: dict[str, Any], objects: list[dict[str, Any]], rendered: bool
+) -> None:
+    asked = update(KUBEVIRT, BEFORE, kubevirt(written, namespace="openshift-cnv"))
+    assert FACTS["config.rendered"].resolve(context(asked, BEFORE, *objects)) is rendered

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.support.builders import CRITICAL, context, namespace, request, vm, vmi
 from webhook.kubevirt.catalog import FACTS
-from webhook.kubevirt.criticalcopy import Loss
+from webhook.kubevirt.criticalcopy import MAX_FILTERS, Loss
+from webhook.kubevirt.jsonpatch import MAX_STEPS
 from webhook.model.facts import FactContext, WatchedResource
 from webhook.model.objects import GroupVersionResource
 from webhook.model.request import Operation
@@ -124,11 +125,77 @@ def patch(op: str, path: str, **more: Any) -> str:
         pytest.param([None, 7], Loss.PATCHES, id="what is no text"),
         pytest.param([], Loss.NONE, id="none"),
         pytest.param("x", Loss.NONE, id="patches that are no list"),
+        pytest.param([patch("remove", "/spec/template/metadata/labels/app")], Loss.NONE, id="another label"),
+        pytest.param(
+            [patch("test", "/spec/template/metadata/labels/app", value="x")], Loss.NONE, id="a test elsewhere"
+        ),
+        pytest.param([patch("copy", "/spec/x", **{"from": POINTER})], Loss.NONE, id="copied elsewhere it stays"),
+        pytest.param(
+            [patch("move", "/metadata/labels", **{"from": "/spec/template/metadata/labels"})],
+            Loss.PATCHES,
+            id="moved with all labels",
+        ),
+        pytest.param([patch("test", POINTER, value="true")], Loss.NONE, id="a test that holds"),
+        pytest.param([patch("test", POINTER, value="false")], Loss.PATCHES, id="a test that fails"),
+        pytest.param(["[" * 500 + "]" * 500], Loss.PATCHES, id="nested too deeply"),
+        pytest.param(
+            ['{"op": "add", "path": "/spec/template/x", "value": ' + "[" * 900 + "]" * 900 + "}"],
+            Loss.NONE,
+            id="nested deeply elsewhere",
+        ),
     ],
 )
 def test_restore_patch_vm(patches: Any, loss: Loss) -> None:
     """Source: KubeVirt pkg/storage/snapshot/restore.go patchVM, after the patches of the filters."""
     assert cloned(TEMPLATE, patches=patches) == loss
+
+
+DEEP = '{"op": "add", "path": "/spec/template", "value": ' + "[" * 900 + "]" * 900 + "}"
+
+
+@pytest.mark.parametrize(
+    ("spec", "loss"),
+    [
+        pytest.param({"filters": ["*"] * MAX_FILTERS}, Loss.NONE, id="as many filters as are looked at"),
+        pytest.param({"filters": ["*"] * (MAX_FILTERS + 1)}, Loss.FILTERS, id="more filters"),
+        pytest.param({"patches": [patch("test", POINTER, value="true")] * MAX_STEPS}, Loss.NONE, id="as many patches"),
+        pytest.param(
+            {"patches": [patch("test", POINTER, value="true")] * (MAX_STEPS + 1)}, Loss.PATCHES, id="more patches"
+        ),
+        pytest.param({"patches": [DEEP]}, Loss.PATCHES, id="a patch that is nested deeply"),
+        pytest.param(
+            {"patches": [patch("copy", f"{POINTER}x", **{"from": "/spec"})] * MAX_STEPS}, Loss.NONE, id="copies of all"
+        ),
+    ],
+)
+def test_of_a_huge_clone_the_worst_is_assumed(spec: Json, loss: Loss) -> None:
+    assert cloned(TEMPLATE, **spec) == loss
+
+
+def test_a_huge_clone_is_judged_by_the_one_label_and_no_pattern_of_it_is_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """15 kB of filters, times a thousand labels of the VM, once took half a minute."""
+    monkeypatch.setattr(re, "search", None)
+    monkeypatch.setattr(re, "compile", None)
+    large = vm(template_labels={**CRITICAL, **{f"l{number}": "x" for number in range(1000)}})
+    looked_at: list[str] = []
+
+    class Filter(str):
+        """A filter that notes that it was looked at."""
+
+        __slots__ = ()
+
+        def startswith(self, *arguments: Any) -> bool:
+            looked_at.append(self)
+            return super().startswith(*arguments)
+
+    few = [Filter(f"!z{number}") for number in range(MAX_FILTERS - 1)]
+    assert cloned(large, filters=["*", *few]) == Loss.NONE
+    assert len(looked_at) == 2 * len(few)
+    looked_at.clear()
+    assert cloned(large, filters=["*", *few, *few]) == Loss.FILTERS
+    assert looked_at == []
 
 
 def test_patches_may_flag_what_the_filters_left_out() -> None:

@@ -12,13 +12,37 @@ from webhook.errors import FactUnavailable
 from webhook.kubevirt.catalog import FACTS
 from webhook.kubevirt.criticalflag import leaves_vmi
 from webhook.kubevirt.resources import NAMESPACE, VM, VMI
-from webhook.model.facts import Deadline, FactContext
+from webhook.model.facts import Deadline, FactContext, WatchedResource
+from webhook.model.objects import GroupVersionResource
 from webhook.model.request import AdmissionRequest, Operation
 
 FLAGGED, PLAIN = vmi(labels=CRITICAL), vmi()
 TEMPLATE, BARE = vm(template_labels=CRITICAL), vm()
 AROUND, OPEN = namespace(labels=CRITICAL), namespace()
 ORPHAN = {"propagationPolicy": "Orphan"}
+
+
+POOL = WatchedResource(
+    GroupVersionResource("pool.kubevirt.io", "v1beta1", "virtualmachinepools"),
+    "VirtualMachinePool",
+    namespaced=True,
+    keep=(),
+)
+REPLICA_SET = WatchedResource(
+    GroupVersionResource("kubevirt.io", "v1", "virtualmachineinstancereplicasets"),
+    "VirtualMachineInstanceReplicaSet",
+    namespaced=True,
+    keep=(),
+)
+
+
+def replica_set(labels: dict[str, str]) -> dict[str, Any]:
+    return {"metadata": {"name": "db", "namespace": "prod"}, "spec": {"template": {"metadata": {"labels": labels}}}}
+
+
+def pool(labels: dict[str, str]) -> dict[str, Any]:
+    made = replica_set(labels)
+    return {**made, "spec": {"virtualMachineTemplate": {"spec": made["spec"]}}}
 
 
 def ask(name: str, found: FactContext) -> Any:
@@ -56,6 +80,28 @@ TAKEN = [
     ),
 ]
 
+STATUS_OF_NAMESPACE = [
+    pytest.param(
+        request(NAMESPACE, Operation.UPDATE, old=AROUND, new=OPEN, subresource=way),
+        [PLAIN, AROUND],
+        id=f"namespace/strategy.go: labels of a namespace through {way}",
+    )
+    for way in ("status", "finalize")
+]
+
+OF_GROUPS = [
+    pytest.param(update(POOL, pool(CRITICAL), pool({})), [], id="pool.go indexVMSpec: template of a pool"),
+    pytest.param(
+        update(POOL, pool(CRITICAL), pool({}), version="v1alpha1"), [], id="pool/v1alpha1: template of a pool"
+    ),
+    pytest.param(
+        update(POOL, pool(CRITICAL), pool({})), [FLAGGED], id="template of a pool, a VMI of its name is another matter"
+    ),
+    pytest.param(
+        update(REPLICA_SET, replica_set(CRITICAL), replica_set({})), [], id="replicaset.go scale: template of VMIs"
+    ),
+]
+
 LEFT_BEHIND = pytest.param(orphaned(TEMPLATE), [PLAIN, TEMPLATE], id="VM deleted, VMI left behind")
 
 KEPT = [
@@ -89,10 +135,30 @@ KEPT = [
     pytest.param(update(NAMESPACE, AROUND, OPEN), [vmi(phase="Failed"), AROUND], id="namespace with a VMI that ended"),
     pytest.param(delete(NAMESPACE, AROUND), [PLAIN, AROUND], id="namespace deleted with all in it"),
     pytest.param(create(VM, BARE), [FLAGGED], id="a VM made"),
+    pytest.param(update(POOL, pool(CRITICAL), pool({})), [AROUND], id="template of a pool, the namespace flags it"),
+    pytest.param(update(POOL, pool(CRITICAL), pool({**CRITICAL, "a": "b"})), [], id="another label of a pool"),
+    pytest.param(
+        request(POOL, Operation.UPDATE, old=pool(CRITICAL), new=pool({}), subresource="scale"), [], id="scale of a pool"
+    ),
+    pytest.param(replace(delete(POOL, pool(CRITICAL)), options=ORPHAN), [], id="pool deleted, its VMs left behind"),
+    pytest.param(
+        replace(delete(REPLICA_SET, replica_set(CRITICAL)), options=ORPHAN),
+        [FLAGGED],
+        id="replica set deleted, its VMIs left behind with their labels",
+    ),
+]
+
+MADE = [
+    pytest.param(create(VM, TEMPLATE), [], id="a VM"),
+    pytest.param(create(VM, BARE), [AROUND], id="a VM in a flagged namespace"),
+    pytest.param(create(VMI, FLAGGED), [], id="a VMI"),
+    pytest.param(create(VMI, FLAGGED), [vmi(labels=CRITICAL, phase="Failed")], id="a VMI in place of one that ended"),
+    pytest.param(create(POOL, pool(CRITICAL)), [], id="a pool"),
+    pytest.param(create(REPLICA_SET, replica_set({})), [AROUND], id="a replica set in a flagged namespace"),
 ]
 
 
-@pytest.mark.parametrize(("asked", "objects"), [*TAKEN, LEFT_BEHIND])
+@pytest.mark.parametrize(("asked", "objects"), [*TAKEN, *STATUS_OF_NAMESPACE, *OF_GROUPS, LEFT_BEHIND])
 def test_e15_the_flag_is_lost_with(asked: AdmissionRequest, objects: list[dict[str, Any]]) -> None:
     found = context(asked, *objects)
     assert (ask("losing", found), ask("losingCount", found)) == (["prod/db"], 1)
@@ -106,7 +172,7 @@ def test_e15_the_flag_is_not_lost_with(asked: AdmissionRequest, objects: list[di
     assert ask("gainingCount", found) == 0
 
 
-@pytest.mark.parametrize(("asked", "objects"), TAKEN)
+@pytest.mark.parametrize(("asked", "objects"), [*TAKEN, *STATUS_OF_NAMESPACE, *OF_GROUPS])
 def test_what_takes_the_flag_gives_it_the_other_way_round(
     asked: AdmissionRequest, objects: list[dict[str, Any]]
 ) -> None:
@@ -114,6 +180,12 @@ def test_what_takes_the_flag_gives_it_the_other_way_round(
     if back.resource.resource == "namespaces":
         objects = [found for found in objects if found["kind"] != "Namespace"]
     found = context(back, *objects)
+    assert (ask("gaining", found), ask("losing", found)) == (["prod/db"], [])
+
+
+@pytest.mark.parametrize(("asked", "objects"), MADE)
+def test_what_is_made_critical_gains_the_flag(asked: AdmissionRequest, objects: list[dict[str, Any]]) -> None:
+    found = context(asked, *objects)
     assert (ask("gaining", found), ask("losing", found)) == (["prod/db"], [])
 
 

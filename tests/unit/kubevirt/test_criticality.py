@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.builders import CRITICAL, context, create, namespace, vm, vmi, vmim
 from webhook.kubevirt.catalog import FACTS
-from webhook.kubevirt.criticality import critical_vmis
+from webhook.kubevirt.criticality import critical_vmis, critical_vms
 from webhook.kubevirt.resources import VMIM
 from webhook.model.objects import name_of, namespace_of
 
@@ -50,6 +50,7 @@ def test_parameters_choose_the_flag() -> None:
 def test_without_a_flag_in_parameters_nothing_is_critical() -> None:
     found = context(ASKED, vmi(labels=CRITICAL), parameters={"critical": {}})
     assert (FACTS["vmi.critical"].resolve(found), critical_vmis(found)) == (False, [])
+    assert critical_vms(context(ASKED, vm(template_labels=CRITICAL), parameters={"critical": {}})) == []
 
 
 def test_critical_vmis_are_found_once_each_by_index_in_order() -> None:
@@ -70,4 +71,22 @@ def test_critical_vmis_are_found_once_each_by_index_in_order() -> None:
     )
     names = [f"{namespace_of(each)}/{name_of(each)}" for each in critical_vmis(found)]
     assert names == ["a/all-three", "a/by-namespace", "a/starting", "b/own", "b/templated"]
+    assert found.view.listed == []  # type: ignore[attr-defined]  # the fake notes what was listed
+
+
+def test_vms_whose_next_start_is_critical_are_found_once_each_by_index_in_order() -> None:
+    found = context(
+        ASKED,
+        vm("stopped", "b", template_labels=CRITICAL),
+        vmi("running", "b"),
+        vm("running", "b", template_labels=CRITICAL),
+        vmi("by-vmi-alone", "b", labels=CRITICAL),
+        vm("by-vmi-alone", "b"),
+        vm("both", "a", template_labels=CRITICAL),
+        vm("by-namespace", "a"),
+        namespace("a", labels=CRITICAL),
+        vm("plain", "c"),
+    )
+    names = [f"{namespace_of(each)}/{name_of(each)}" for each in critical_vms(found)]
+    assert names == ["a/both", "a/by-namespace", "b/running", "b/stopped"]
     assert found.view.listed == []  # type: ignore[attr-defined]  # the fake notes what was listed

@@ -25,7 +25,7 @@ from tests.support.builders import (
 )
 from webhook.errors import FactUnavailable
 from webhook.kubevirt.catalog import FACTS
-from webhook.kubevirt.migrationpolicy import MigrationPolicy
+from webhook.kubevirt.policychoice import PolicyChoice
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY, NAMESPACE, VM, VMI
 from webhook.model.facts import Deadline, FactContext
 from webhook.model.request import AdmissionRequest, Operation
@@ -34,9 +34,12 @@ ON: dict[str, Any] = {"allowPostCopy": True}
 OFF: dict[str, Any] = {"allowPostCopy": False}
 PATCH_ON = json.dumps([{"op": "add", "path": "/spec/configuration/migrations/allowPostCopy", "value": True}])
 DB = vmi("db", labels={**CRITICAL, "app": "db"})
+CLUSTER = "KubeVirt kubevirt/kubevirt spec.configuration.migrations.allowPostCopy"
 ALL: dict[str, Any] = {"virtualMachineInstanceSelector": {}}
 GUARD = migration_policy("guard", selectors={"virtualMachineInstanceSelector": CRITICAL}, **OFF)
 BY_APP = {"virtualMachineInstanceSelector": {"app": "db"}}
+IN_UPGRADES = {"virtualMachineInstanceSelector": {"kubevirt.io/outdatedLauncherImage": ""}}
+LOOSE = migration_policy("loose", selectors={"virtualMachineInstanceSelector": {**CRITICAL, "loose": "yes"}})
 NARROW = {"virtualMachineInstanceSelector": {"app": "db", **CRITICAL}}
 
 
@@ -148,6 +151,56 @@ def labelled(labels: dict[str, str]) -> dict[str, Any]:
         pytest.param(
             create(MIGRATION_POLICY, migration_policy(selectors={}, **ON)), [DB], id="e12 selectors that are empty"
         ),
+        pytest.param(
+            create(MIGRATION_POLICY, migration_policy(selectors=IN_UPGRADES, **ON)),
+            [DB],
+            id="lifecycle.go setLauncherContainerInfo: a label that virt-controller sets in an upgrade",
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)),
+            [
+                vmi("db", labels={**CRITICAL, "kubevirt.io/outdatedLauncherImage": ""}),
+                migration_policy("guard", selectors=IN_UPGRADES, **OFF),
+            ],
+            id="lifecycle.go setLauncherContainerInfo: a label that virt-controller takes away",
+        ),
+        pytest.param(
+            update(VM, vm(template_labels=CRITICAL), vm(template_labels={**CRITICAL, "fast": "yes"})),
+            [migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
+            id="vm.go SetupVMIFromVM: template of a stopped VM",
+        ),
+        pytest.param(
+            update(VM, vm(template_labels=CRITICAL), vm(template_labels={"fast": "yes"})),
+            [migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
+            id="vm.go SetupVMIFromVM: template that loses the flag by the same edit",
+        ),
+        pytest.param(
+            update(VM, vm(), vm(template_labels={"fast": "yes"})),
+            [DB, migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
+            id="vm.go SetupVMIFromVM: template of a VM whose running VMI is flagged",
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)), [vm(template_labels=CRITICAL)], id="e11 a stopped VM"
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)),
+            [vm(), namespace(labels=CRITICAL)],
+            id="e11 a stopped VM, critical by its namespace",
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)),
+            [DB, vm(template_labels={**CRITICAL, "loose": "yes"}), GUARD, LOOSE],
+            id="e11 a VM that is protected as it runs and will not be as it starts",
+        ),
+        pytest.param(
+            update(NAMESPACE, namespace(labels=CRITICAL), namespace(labels={**CRITICAL, "fast": "yes"})),
+            [
+                vm(),
+                namespace(labels=CRITICAL),
+                migration_policy(selectors={"namespaceSelector": {"fast": "yes"}}, **ON),
+            ],
+            id="e14 label of a namespace with a stopped VM",
+        ),
     ],
 )
 def test_a_critical_vm_that_gains_post_copy_is_counted(asked: AdmissionRequest, objects: list[dict[str, Any]]) -> None:
@@ -230,8 +283,28 @@ def test_a_critical_vm_that_gains_post_copy_is_counted(asked: AdmissionRequest, 
         ),
         pytest.param(
             update(VM, vm(), vm(template_labels={"fast": "yes"})),
-            [DB, migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
-            id="template labels do not reach a running VM",
+            [vmi("db"), migration_policy(selectors={"virtualMachineInstanceSelector": {"fast": "yes"}}, **ON)],
+            id="template of a VM that is not critical",
+        ),
+        pytest.param(
+            update(VM, vm(template_labels=CRITICAL), vm(template_labels={**CRITICAL, "fast": "yes"})),
+            [kubevirt(ON)],
+            id="template of a VM that is exposed already",
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)),
+            [vm(template_labels={"app": "db"})],
+            id="stopped, not critical",
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)),
+            [vm(template_labels=CRITICAL), GUARD],
+            id="stopped, protected by its template at the next start",
+        ),
+        pytest.param(
+            update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)),
+            [DB, vm(template_labels={"app": "db"}), GUARD],
+            id="protected as it runs, and critical only as long as it runs",
         ),
     ],
 )
@@ -288,17 +361,17 @@ def test_policies_are_matched_once_for_vms_that_look_alike_to_them(monkeypatch: 
         for number in range(300)
     ]
     matched: list[str] = []
-    score = MigrationPolicy.score
+    choose = PolicyChoice.choose
 
-    def counting(policy: MigrationPolicy, vmi_labels: Mapping[str, str], around: Mapping[str, str]) -> Any:
-        matched.append(policy.name)
-        return score(policy, vmi_labels, around)
+    def counting(choice: PolicyChoice, labels: Mapping[str, str], around: Mapping[str, str]) -> Any:
+        matched.append(labels["app"])
+        return choose(choice, labels, around)
 
-    monkeypatch.setattr(MigrationPolicy, "score", counting)
+    monkeypatch.setattr(PolicyChoice, "choose", counting)
     found = context(update(HYPERCONVERGED, hyperconverged(OFF), hyperconverged(ON)), *machines, *policies)
     assert ask("postCopyCount", found) == 0
     looks, worlds = 20, 2
-    assert len(matched) == looks * worlds * len(policies)
+    assert len(matched) == looks * worlds
 
 
 def test_when_the_time_is_up_there_is_no_answer() -> None:
@@ -414,6 +487,77 @@ def test_e16_a_vm_that_is_flagged_while_a_migration_with_post_copy_waits_is_name
 ) -> None:
     found = context(asked, vmi("db"), kubevirt(ON), waiting("Pending"), *objects)
     assert (ask("pendingGain", found), ask("pendingGainCount", found)) == ((["prod/db"], 1) if named else ([], 0))
+
+
+def test_e16_a_waiting_migration_uses_the_labels_of_the_vmi_not_of_the_template() -> None:
+    guarded = [DB, vm(template_labels={**CRITICAL, "loose": "yes"}), GUARD, LOOSE]
+    found = context(update(KUBEVIRT, kubevirt(OFF), kubevirt(ON)), *guarded, waiting("Pending"))
+    assert (ask("postCopy", found), ask("pending", found)) == (["prod/db"], [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects", "source"),
+    [
+        pytest.param(update(VMI, labelled({}), labelled(CRITICAL)), [vmi("db")], CLUSTER, id="VMI"),
+        pytest.param(update(VM, vm(), vm(template_labels=CRITICAL)), [vm()], CLUSTER, id="template of a stopped VM"),
+        pytest.param(
+            update(VM, vm(), vm(template_labels=CRITICAL)),
+            [vm(), vmi("db"), GUARD],
+            CLUSTER,
+            id="template, whose protection does not reach the VMI that runs",
+        ),
+        pytest.param(
+            update(NAMESPACE, namespace(), namespace(labels=CRITICAL)),
+            [vm(), namespace()],
+            CLUSTER,
+            id="namespace with a stopped VM",
+        ),
+        pytest.param(create(VM, vm(template_labels=CRITICAL)), [], CLUSTER, id="a VM that is made"),
+        pytest.param(create(VM, vm()), [namespace(labels=CRITICAL)], CLUSTER, id="a VM made in a critical namespace"),
+        pytest.param(create(VMI, labelled(CRITICAL)), [], CLUSTER, id="a VMI that is made"),
+        pytest.param(
+            create(VM, vm(template_labels={**CRITICAL, "loose": "yes"})),
+            [GUARD, migration_policy("closer", selectors=NARROW | {"namespaceSelector": {}}, **OFF), LOOSE],
+            CLUSTER,
+            id="a VM that a closer policy takes from the guard",
+        ),
+    ],
+)
+def test_a_vm_that_becomes_critical_where_post_copy_is_on_is_named_with_what_switches_it_on(
+    asked: AdmissionRequest, objects: list[dict[str, Any]], source: str
+) -> None:
+    found = context(asked, kubevirt(ON), *objects)
+    assert (ask("gainingExposed", found), ask("gainingExposedCount", found)) == (["prod/db"], 1)
+    assert ask("gainingSources", found) == {"prod/db": source}
+    assert (ask("postCopyCount", found), ask("pendingGainCount", found)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects"),
+    [
+        pytest.param(create(VM, vm(template_labels=CRITICAL)), [kubevirt(OFF)], id="post-copy is off"),
+        pytest.param(create(VM, vm(template_labels=CRITICAL)), [kubevirt(ON), GUARD], id="the guard will reach it"),
+        pytest.param(create(VM, vm()), [kubevirt(ON)], id="not critical"),
+        pytest.param(create(VM, vm()), [DB, kubevirt(ON)], id="critical by a VMI that was there already"),
+        pytest.param(
+            update(VM, vm(template_labels=CRITICAL), vm(template_labels={**CRITICAL, "a": "b"})),
+            [kubevirt(ON)],
+            id="critical before",
+        ),
+        pytest.param(
+            update(VM, vm(), vm(template_labels=CRITICAL)),
+            [kubevirt(ON), namespace(labels=CRITICAL)],
+            id="critical before by its namespace",
+        ),
+        pytest.param(update(VM, vm(template_labels=CRITICAL), vm()), [kubevirt(ON)], id="unflagged"),
+        pytest.param(delete(VM, vm(template_labels=CRITICAL)), [kubevirt(ON)], id="deleted"),
+    ],
+)
+def test_nobody_is_warned_of_a_vm_that_becomes_critical_in_safety_or_not_at_all(
+    asked: AdmissionRequest, objects: list[dict[str, Any]]
+) -> None:
+    found = context(asked, *objects)
+    assert (ask("gainingExposed", found), ask("gainingSources", found)) == ([], {})
 
 
 # Volume migrations
@@ -609,9 +753,28 @@ def test_protection_that_stays_is_not_lost(asked: AdmissionRequest, objects: lis
         pytest.param(DB, 1, id="critical"),
     ],
 )
-def test_only_running_critical_vms_lose_protection(machine: dict[str, Any], count: int) -> None:
+def test_a_vmi_loses_protection_only_while_it_runs_and_is_critical(machine: dict[str, Any], count: int) -> None:
     guard = migration_policy("guard", selectors=BY_APP, **PIN)
     assert ask("unprotectedCount", context(delete(MIGRATION_POLICY, guard), machine, guard)) == count
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects"),
+    [
+        pytest.param(delete(MIGRATION_POLICY, PINNED), [], id="e13 deleted, the VM is stopped"),
+        pytest.param(
+            update(VM, vm(template_labels=CRITICAL), vm()), [DB], id="SetupVMIFromVM: out of reach at the next start"
+        ),
+        pytest.param(
+            update(VM, vm(template_labels=CRITICAL), vm(template_labels={**CRITICAL, "loose": "yes"})),
+            [LOOSE],
+            id="SetupVMIFromVM: within reach of a closer one at the next start",
+        ),
+    ],
+)
+def test_protection_of_the_next_start_can_be_lost_too(asked: AdmissionRequest, objects: list[dict[str, Any]]) -> None:
+    found = context(asked, vm(template_labels=CRITICAL), PINNED, *objects)
+    assert (ask("unprotected", found), ask("protectors", found)) == (["prod/db"], {"prod/db": "MigrationPolicy guard"})
 
 
 def test_protection_against_post_copy_counts_where_only_disruption_is_gained() -> None:

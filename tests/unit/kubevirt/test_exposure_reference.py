@@ -1,4 +1,5 @@
-"""Exposure against a naive reference: every VM, before and after, on every pair of nodes, written from domain.md c.
+"""Exposure against a naive reference: every VM, before and after, as it runs and as it will start, under every value of
+the labels that KubeVirt writes itself. Written from domain.md c.
 
 Nothing of webhook.kubevirt is used to say what is right.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -26,13 +27,24 @@ from tests.support.builders import (
     vmi,
 )
 from webhook.kubevirt.catalog import FACTS
-from webhook.kubevirt.resources import KUBEVIRT, MIGRATION_POLICY, NAMESPACE, VMI
+from webhook.kubevirt.resources import KUBEVIRT, MIGRATION_POLICY, NAMESPACE, VM, VMI
+from webhook.model.facts import WatchedResource
+from webhook.model.objects import GroupVersionResource
 from webhook.model.request import AdmissionRequest
 
 Json = dict[str, Any]
 FLAG = "migguard.io/critical"
 NODE, TARGET = "kubevirt.io/nodeName", "kubevirt.io/migrationTargetNodeName"
-SOMEWHERE = "node-of-no-policy"
+OUTDATED = "kubevirt.io/outdatedLauncherImage"
+"""What virt-controller puts on each VMI in an upgrade, before the workload updater migrates it."""
+WRITTEN = (NODE, TARGET, OUTDATED)
+SOMETHING = "value-of-no-policy"
+POOL = WatchedResource(
+    GroupVersionResource("pool.kubevirt.io", "v1beta1", "virtualmachinepools"),
+    "VirtualMachinePool",
+    namespaced=True,
+    keep=(),
+)
 NAMESPACES = ("prod", "test")
 PROTECTED = ("allowPostCopy", "allowWorkloadDisruption")
 
@@ -46,6 +58,8 @@ class Cluster:
     vmis: dict[str, Json]
     templates: dict[str, Mapping[str, str]]
     namespaces: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    pools: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """The labels in their templates; migguard keeps no pool, and judges the one that is written."""
 
     def objects(self) -> list[Json]:
         vms = [vm(*reversed(name.split("/")), template_labels=labels) for name, labels in self.templates.items()]
@@ -57,13 +71,40 @@ def labels_of(found: Json) -> dict[str, str]:
     return dict(found["metadata"].get("labels", {}))
 
 
-def is_critical(cluster: Cluster, name: str) -> bool:
-    sources = (
-        labels_of(cluster.vmis[name]),
-        cluster.templates.get(name, {}),
-        cluster.namespaces.get(name.split("/", maxsplit=1)[0], {}),
-    )
+def around(cluster: Cluster, name: str) -> Mapping[str, str]:
+    return cluster.namespaces.get(name.split("/", maxsplit=1)[0], {})
+
+
+def is_flagged(*sources: Mapping[str, str]) -> bool:
     return any(labels.get(FLAG) == "true" for labels in sources)
+
+
+def runs(cluster: Cluster, name: str) -> bool:
+    return name in cluster.vmis and cluster.vmis[name]["status"]["phase"] not in {"Succeeded", "Failed"}
+
+
+def is_critical(cluster: Cluster, name: str) -> bool:
+    """Whether it runs and is critical."""
+    return runs(cluster, name) and is_flagged(
+        labels_of(cluster.vmis[name]), cluster.templates.get(name, {}), around(cluster, name)
+    )
+
+
+def lives(before: Cluster, after: Cluster) -> Iterator[tuple[str, Mapping[str, str], Mapping[str, str]]]:
+    """Every critical VM as it runs and as it will start: its name, and its labels before and after."""
+    for name in before.vmis:
+        if is_critical(before, name) or is_critical(after, name):
+            yield name, labels_of(before.vmis[name]), labels_of(after.vmis[name])
+    for name in before.templates:
+        old, new = before.templates[name], after.templates[name]
+        if is_flagged(old, new, around(before, name), around(after, name)) or (
+            old != new and is_critical(before, name)
+        ):
+            yield name, old, new
+    for name in before.pools:
+        old, new = before.pools[name], after.pools[name]
+        if old != new and is_flagged(old, new, around(before, name)):
+            yield name, old, new
 
 
 def winner(policies: Sequence[Json], labels: Mapping[str, str], around: Mapping[str, str]) -> Json | None:
@@ -80,16 +121,16 @@ def winner(policies: Sequence[Json], labels: Mapping[str, str], around: Mapping[
     return min(ranked, key=lambda entry: entry[:3])[3] if ranked else None
 
 
-def situations(cluster: Cluster, name: str, extra: Sequence[Json]) -> Iterator[Json | None]:
-    """The policy that applies, for every node the VM may go from and to."""
+def situations(cluster: Cluster, name: str, labels: Mapping[str, str], extra: Sequence[Json]) -> Iterator[Json | None]:
+    """The policy that applies, for every value of what KubeVirt writes: the nodes, and whether the launcher is old."""
     policies = list(cluster.policies.values())
-    nodes = {SOMEWHERE, "node01"}
+    values: dict[str, set[str]] = {key: {SOMETHING} for key in WRITTEN}
     for policy in (*policies, *extra):
         selector = (policy["spec"].get("selectors") or {}).get("virtualMachineInstanceSelector") or {}
-        nodes |= {selector[key] for key in (NODE, TARGET) if key in selector}
-    labels, around = labels_of(cluster.vmis[name]), cluster.namespaces.get(name.split("/", maxsplit=1)[0], {})
-    for source, target in product(sorted(nodes), sorted(nodes)):
-        yield winner(policies, {**labels, NODE: source, TARGET: target}, around)
+        for key in selector.keys() & set(WRITTEN):
+            values[key].add(selector[key])
+    for chosen in product(*map(sorted, values.values())):
+        yield winner(policies, {**labels, **dict(zip(WRITTEN, chosen, strict=True))}, around(cluster, name))
 
 
 def stated(policy: Json | None) -> Json:
@@ -101,7 +142,7 @@ def stated(policy: Json | None) -> Json:
     return said
 
 
-def allowed(cluster: Cluster, name: str, extra: Sequence[Json], what: str) -> bool:
+def allowed(cluster: Cluster, name: str, labels: Mapping[str, str], extra: Sequence[Json], what: str) -> bool:
     """Whether a migration of the VM may do this, from and to some node."""
     migrations = cluster.migrations
     post_copy = migrations.get("allowPostCopy") is True
@@ -111,12 +152,12 @@ def allowed(cluster: Cluster, name: str, extra: Sequence[Json], what: str) -> bo
         "allowWorkloadDisruption": post_copy if disruption is None else disruption,
         "disableTLS": migrations.get("disableTLS") is True,
     }
-    return any({**base, **stated(policy)}[what] for policy in situations(cluster, name, extra))
+    return any({**base, **stated(policy)}[what] for policy in situations(cluster, name, labels, extra))
 
 
-def pinned(cluster: Cluster, name: str, extra: Sequence[Json], what: str) -> bool:
+def pinned(cluster: Cluster, name: str, labels: Mapping[str, str], extra: Sequence[Json], what: str) -> bool:
     """Whether a MigrationPolicy rules this out, from and to every node."""
-    return all(stated(policy).get(what) is False for policy in situations(cluster, name, extra))
+    return all(stated(policy).get(what) is False for policy in situations(cluster, name, labels, extra))
 
 
 def expected(before: Cluster, after: Cluster, *, moves_policies: bool) -> dict[str, list[str]]:
@@ -130,24 +171,28 @@ def expected(before: Cluster, after: Cluster, *, moves_policies: bool) -> dict[s
         "unprotected": [],
     }
     fields = {"postCopy": "allowPostCopy", "disruption": "allowWorkloadDisruption", "tls": "disableTLS"}
-    for name in sorted(before.vmis):
-        if before.vmis[name]["status"]["phase"] in {"Succeeded", "Failed"}:
-            continue
-        gained = {
+
+    def gained(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
+        return {
             kind
             for kind, what in fields.items()
-            if allowed(after, name, extra, what) and not allowed(before, name, extra, what)
+            if allowed(after, name, new, extra, what) and not allowed(before, name, old, extra, what)
         }
-        if before.vmis[name]["status"].get("migratedVolumes") and "postCopy" in gained:
+
+    for name, machine in before.vmis.items():
+        copies = runs(before, name) and machine["status"].get("migratedVolumes")
+        if copies and "postCopy" in gained(name, labels_of(machine), labels_of(after.vmis[name])):
             found["volumeMigrations"].append(name)
-        if not (is_critical(before, name) or is_critical(after, name)):
-            continue
-        for kind in gained:
+    for name, old, new in lives(before, after):
+        for kind in gained(name, old, new):
             found[kind].append(name)
-        lost = any(pinned(before, name, extra, what) and not pinned(after, name, extra, what) for what in PROTECTED)
-        if moves_policies and lost and "postCopy" not in gained:
+        lost = any(
+            pinned(before, name, old, extra, what) and not pinned(after, name, new, extra, what) for what in PROTECTED
+        )
+        if moves_policies and lost:
             found["unprotected"].append(name)
-    return found
+    found["unprotected"] = [name for name in found["unprotected"] if name not in found["postCopy"]]
+    return {kind: sorted(set(names)) for kind, names in found.items()}
 
 
 FLAGGED = {FLAG: "true"}
@@ -157,6 +202,7 @@ LABELS = st.sampled_from(
         FLAGGED,
         {**FLAGGED, "app": "db"},
         {**FLAGGED, "app": "web", TARGET: "w1"},
+        {**FLAGGED, "app": "db", OUTDATED: ""},
         {FLAG: "no", "app": "db"},
         {"app": "db"},
     ]
@@ -174,6 +220,9 @@ SELECTED = st.sampled_from(
         {**FLAGGED, TARGET: "w2"},
         {"app": "db", NODE: "w1"},
         {NODE: "w1", TARGET: "w2"},
+        {OUTDATED: ""},
+        {**FLAGGED, OUTDATED: ""},
+        {NODE: "w1", OUTDATED: ""},
     ]
 )
 MAYBE = st.sampled_from([None, True, False])
@@ -214,13 +263,21 @@ def clusters(draw: st.DrawFn) -> Cluster:
         )
         if draw(st.booleans()):
             templates[f"{where}/{name}"] = draw(LABELS)
+    for number in range(draw(st.integers(0, 2))):
+        templates[f"{draw(st.sampled_from(NAMESPACES))}/stopped{number}"] = draw(LABELS)
     return Cluster(
         migrations=draw(MIGRATIONS),
         policies={name: draw(policies(name)) for name in names},
         vmis=machines,
         templates=templates,
         namespaces={where: draw(AROUND) for where in NAMESPACES},
+        pools={"prod/pool": draw(LABELS)},
     )
+
+
+def pool(labels: Mapping[str, str]) -> Json:
+    made = {"spec": {"template": {"metadata": {"labels": dict(labels)}}}}
+    return {"metadata": {"name": "pool", "namespace": "prod"}, "spec": {"virtualMachineTemplate": made}}
 
 
 @st.composite
@@ -228,9 +285,8 @@ def writes(draw: st.DrawFn) -> tuple[Cluster, Cluster, AdmissionRequest]:
     """A cluster, the same after one write, and that write."""
     before = draw(clusters())
     after = deepcopy(before)
-    roads = ["configuration", "VMI", "namespace", "create policy"] + ["change policy", "delete policy"] * bool(
-        before.policies
-    )
+    roads = ["configuration", "VMI", "namespace", "pool", "create policy"]
+    roads += ["change policy", "delete policy"] * bool(before.policies) + ["template"] * bool(before.templates)
     match draw(st.sampled_from(roads)):
         case "configuration":
             after.migrations = draw(MIGRATIONS)
@@ -248,6 +304,15 @@ def writes(draw: st.DrawFn) -> tuple[Cluster, Cluster, AdmissionRequest]:
             old = namespace(name, labels=before.namespaces[name])
             after.namespaces[name] = labels
             return before, after, update(NAMESPACE, old, namespace(name, labels=labels))
+        case "template":
+            name = draw(st.sampled_from(sorted(before.templates)))
+            after.templates[name] = draw(LABELS)
+            machine, where = reversed(name.split("/"))
+            versions = [vm(machine, where, template_labels=found.templates[name]) for found in (before, after)]
+            return before, after, update(VM, *versions)
+        case "pool":
+            after.pools["prod/pool"] = draw(LABELS)
+            return before, after, update(POOL, pool(before.pools["prod/pool"]), pool(after.pools["prod/pool"]))
         case "create policy":
             made = draw(policies("new"))
             after.policies["new"] = made
@@ -266,8 +331,23 @@ PINNED = migration_policy("p2", selectors={"virtualMachineInstanceSelector": FLA
 SMALL = Cluster({}, {"p2": PINNED}, {"prod/vm0": vmi("vm0", labels=FLAGGED, status={"migratedVolumes": []})}, {})
 
 
+IN_UPGRADES = migration_policy("new", selectors={"virtualMachineInstanceSelector": {OUTDATED: ""}}, allowPostCopy=True)
+FAST = migration_policy("p2", selectors={"virtualMachineInstanceSelector": {"app": "db"}}, allowPostCopy=True)
+UNGUARDED = replace(SMALL, policies={})
+STOPPED = Cluster({}, {"p2": FAST}, {}, {"prod/db": FLAGGED})
+MOVED = {**FLAGGED, "app": "db"}
+
+
 @given(writes())
 @example((SMALL, Cluster(SMALL.migrations, {}, SMALL.vmis, {}), delete(MIGRATION_POLICY, PINNED)))
+@example((UNGUARDED, replace(UNGUARDED, policies={"new": IN_UPGRADES}), create(MIGRATION_POLICY, IN_UPGRADES)))
+@example(
+    (
+        STOPPED,
+        replace(STOPPED, templates={"prod/db": MOVED}),
+        update(VM, vm(template_labels=FLAGGED), vm(template_labels=MOVED)),
+    )
+)
 def test_exposure_is_what_a_walk_over_all_vms_finds(write: tuple[Cluster, Cluster, AdmissionRequest]) -> None:
     before, after, asked = write
     found = context(asked, *before.objects())

@@ -185,14 +185,14 @@ def test_each_disk_is_an_obstacle_of_its_own_with_what_to_change(volumes: list[J
         pytest.param({"sendTo": {}, "receive": {}}, False, id="types.go-IsDecentralized-both-is-local"),
         pytest.param({"sendTo": {}, "receive": None}, True, id="types.go-IsDecentralized-null-is-absent"),
         pytest.param({}, False, id="types.go-IsDecentralized-neither"),
-        pytest.param({"sendTo": "x"}, False, id="no object"),
+        pytest.param({"sendTo": "x"}, True, id="types.go-IsDecentralized-anything-that-is-not-nil"),
     ],
 )
 def test_a_decentralised_migration_is_forgiven_its_disks(ends: Json, decentralized: bool) -> None:
     """Source: KubeVirt pkg/virt-api/webhooks/validating-webhook/admitters/migration-create-admitter.go."""
     asked = create(VMIM, {**vmim(), "spec": {"vmiName": "db", **ends}})
     found = context(asked, running(spec(pvc_volume(), hostDevices=USB), said("False", DISKS)), RWO)
-    assert FACTS["vmi.decentralized"].resolve(found) is decentralized
+    assert FACTS["migration.decentralized"].resolve(found) is decentralized
     assert found_in(found) == ([] if decentralized else [(DISKS, "AccessMode", "KubeVirt")])
 
 
@@ -465,3 +465,17 @@ def test_a_shared_disk_more_is_never_an_obstacle_more(of: Any) -> None:
     more = {**of, "volumes": [*volumes, pvc_volume("shared-one", "shared-claim")]}
     before, after = _identities(of, []), _identities(more, [volume_status("shared-one", "shared-claim")])
     assert after == before
+
+
+def test_policies_see_the_first_ten_obstacles_of_each_reason_and_how_many_more_there_are() -> None:
+    volumes = [{"name": f"d{number}", "hostDisk": {}} for number in range(12)]
+    found = context(ASKED, running(spec(*volumes, interfaces=BRIDGE, hostDevices=USB)))
+    told = FACTS["vmi.obstacles"].resolve(found)
+    assert [(entry["reason"], entry["subject"]) for entry in told] == [
+        (INTERFACE, "default"),
+        (DEVICE, "kubevirt.io/usb"),
+        *((DISKS, f"d{number}") for number in range(10)),
+        (DISKS, "2"),
+    ]
+    assert (told[-1]["code"], told[-1]["message"]) == ("More", "and 2 more of this kind")
+    assert len(obstacles_of(found)) == 14

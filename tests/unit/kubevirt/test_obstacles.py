@@ -12,6 +12,7 @@ from hypothesis import given
 from tests.support.anyjson import ANY_VMI_SPEC, any_json
 from tests.support.builders import context, create, kubevirt, vmi, vmim
 from webhook.kubevirt.machine import Machine
+from webhook.kubevirt.migratability import MORE
 from webhook.kubevirt.obstacles import ORDER, Obstacle, spec_obstacles
 from webhook.kubevirt.podnetwork import ALLOW_BRIDGE
 from webhook.kubevirt.resources import VMIM
@@ -287,6 +288,7 @@ def test_the_japanese_texts_of_a_policy_cover_every_case(policy: str) -> None:
     cases: set[str] = {code for row in SPECIFIED for _, code in cast("list[tuple[str, str]]", row.values[2])}
     text = (Path(__file__).parents[3] / "policies" / policy / "policy.yaml").read_text()
     assert [case for case in sorted({*cases, "DefaultBridge"}) if f"'{case}': '" not in text] == []
+    assert f"'{MORE}': '" in text
 
 
 @pytest.mark.parametrize("value", ["", "true", "false"])
@@ -422,6 +424,12 @@ def test_all_obstacles_are_found_in_kubevirts_order() -> None:
             "host devices are passed through to it (usb1, vendor.com/nic, unnamed)",
             "take the host devices off the VM",
             id="host devices",
+        ),
+        pytest.param(
+            devices(hostDevices=[{"name": "x"}] * 12),
+            f"host devices are passed through to it ({'x, ' * 10}… (12))",
+            "take the host devices off the VM",
+            id="many host devices",
         ),
     ],
 )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.kubevirt.jsonpatch import PatchError
-from webhook.kubevirt.patchannotation import MAX_STEPS, patched
+from webhook.kubevirt.jsonpatch import MAX_STEPS, PatchError
+from webhook.kubevirt.patchannotation import patched
 
 RENDERED = {"allowAutoConverge": True, "allowPostCopy": False, "parallelMigrationsPerCluster": 5}
 AT = "/spec/configuration/migrations"

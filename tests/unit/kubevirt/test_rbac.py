@@ -22,11 +22,13 @@ from tests.support.builders import (
 )
 from tests.support.view import View
 from webhook.errors import FactUnavailable
-from webhook.kubevirt.rbac import How, RBACAuthorizer, components, grants, is_explicit, rule_allows
+from webhook.kubevirt.rbac import How, RBACAuthorizer, aggregated, components, grants, is_explicit, rule_allows
+from webhook.kubevirt.resources import CLUSTER_ROLE
 from webhook.model.facts import Attributes, Deadline
 from webhook.model.request import UserInfo
 
 VMIMS = "virtualmachineinstancemigrations"
+TIME = Deadline.after(600)
 
 
 def asks(
@@ -153,23 +155,23 @@ ROBOT = UserInfo(
     ],
 )
 def test_a_binding_applies_as_in_kubernetes(binding: dict[str, Any], who: UserInfo, held: bool) -> None:
-    assert bool(grants(View(cluster_role(), binding), who, asks())) is held
+    assert bool(grants(View(cluster_role(), binding), who, asks(), TIME)) is held
 
 
 def test_a_service_account_of_the_binding_needs_no_namespace() -> None:
     who = UserInfo(username="system:serviceaccount:prod:robot")
-    assert grants(View(cluster_role(), role_binding("b", "prod", service_account("robot"))), who, asks())
+    assert grants(View(cluster_role(), role_binding("b", "prod", service_account("robot"))), who, asks(), TIME)
 
 
 def test_a_role_grants_in_its_own_namespace_only() -> None:
     view = View(
         role("movers", "prod", MIGRATE_RULES), role_binding("b", "prod", user("alice"), role="movers", kind="Role")
     )
-    assert [str(grant) for grant in grants(view, someone(), asks())] == [
+    assert [str(grant) for grant in grants(view, someone(), asks(), TIME)] == [
         "RoleBinding prod/b to Role prod/movers (user alice)"
     ]
-    assert grants(view, someone(), asks(where="test")) == []
-    assert grants(view, someone(), asks(where="")) == []
+    assert grants(view, someone(), asks(where="test"), TIME) == []
+    assert grants(view, someone(), asks(where=""), TIME) == []
 
 
 def test_every_grant_tells_role_binding_subject_and_rule() -> None:
@@ -179,7 +181,7 @@ def test_every_grant_tells_role_binding_subject_and_rule() -> None:
         cluster_role_binding("admins", group("devs"), user("alice"), role="admin"),
         role_binding("movers", "prod", user("alice"), group("devs")),
     )
-    found = grants(view, someone("alice", "devs"), asks())
+    found = grants(view, someone("alice", "devs"), asks(), TIME)
     assert [str(grant) for grant in found] == [
         "ClusterRoleBinding admins to ClusterRole admin (user alice; by wildcard)",
         "RoleBinding prod/movers to ClusterRole kubevirt.io:migrate (user alice)",
@@ -208,7 +210,7 @@ def test_an_aggregated_role_of_a_manifest_gets_what_its_selectors_match(selector
         cluster_role("kubevirt.io:upgrademigrate", labels=AGGREGATE),
         role_binding("b", "prod", user("alice"), role="admin"),
     )
-    assert bool(grants(view, someone(), asks())) is held
+    assert bool(grants(view, someone(), asks(), TIME)) is held
 
 
 def test_an_aggregated_role_that_has_rules_is_taken_at_its_word() -> None:
@@ -221,7 +223,7 @@ def test_an_aggregated_role_that_has_rules_is_taken_at_its_word() -> None:
         cluster_role(labels=AGGREGATE),
         role_binding("b", "prod", user("alice"), role="admin"),
     )
-    assert grants(view, someone(), asks()) == []
+    assert grants(view, someone(), asks(), TIME) == []
 
 
 def test_aggregation_goes_through_several_steps_and_survives_a_circle() -> None:
@@ -232,7 +234,7 @@ def test_aggregation_goes_through_several_steps_and_survives_a_circle() -> None:
         cluster_role(labels=to_edit),
         role_binding("b", "prod", user("alice"), role="admin"),
     )
-    assert len(grants(view, someone(), asks())) == 1
+    assert len(grants(view, someone(), asks(), TIME)) == 1
 
 
 EDITS = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
@@ -300,8 +302,8 @@ def test_of_an_aggregated_role_it_is_known_whose_rules_grant_it(
 ) -> None:
     """Source: Kubernetes pkg/controller/clusterroleaggregation/clusterroleaggregation_controller.go."""
     view = View(*roles, role_binding("b", "prod", group("devs"), role="admin"))
-    assert components(view, "admin", asks()) == through
-    [grant] = grants(view, someone("alice", "devs"), asks())
+    assert components(view, "admin", asks(), TIME) == through
+    [grant] = grants(view, someone("alice", "devs"), asks(), TIME)
     assert (grant.how, grant.through) == (How.AGGREGATION, through)
     sources = ", ".join(f"ClusterRole {name}" for name in through) or "a ClusterRole that is gone"
     assert str(grant) == f"RoleBinding prod/b to ClusterRole admin (group devs; aggregated from {sources})"
@@ -309,14 +311,22 @@ def test_of_an_aggregated_role_it_is_known_whose_rules_grant_it(
 
 def test_components_are_found_by_label_where_a_selector_names_one() -> None:
     view = View(cluster_role("admin", aggregates=[{"matchLabels": AGGREGATE}]), cluster_role(labels=AGGREGATE))
-    components(view, "admin", asks())
+    components(view, "admin", asks(), TIME)
     assert view.listed == []
+
+
+def test_many_selectors_times_many_roles_end_with_the_time_of_the_request() -> None:
+    many = [{"matchExpressions": [{"key": f"k{number}", "operator": "Exists"}]} for number in range(40)]
+    view = View(cluster_role("admin", [], aggregates=many), *(cluster_role(f"r{number}") for number in range(40)))
+    assert aggregated(view, view.get(CLUSTER_ROLE, "", "admin"), TIME) == []
+    with pytest.raises(FactUnavailable, match="before it was known which ClusterRoles an aggregated one takes in"):
+        aggregated(view, view.get(CLUSTER_ROLE, "", "admin"), Deadline.after(-1))
 
 
 def test_a_label_that_no_index_lists_is_still_found() -> None:
     odd = {"kubevirt.io/created-by": "me"}
     view = View(cluster_role("admin", aggregates=[{"matchLabels": odd}]), cluster_role(labels=odd))
-    assert components(view, "admin", asks()) == ("kubevirt.io:migrate",)
+    assert components(view, "admin", asks(), TIME) == ("kubevirt.io:migrate",)
 
 
 @pytest.mark.parametrize(
@@ -345,14 +355,14 @@ def test_it_is_known_how_a_cluster_role_grants(
     name: str, aggregates: tuple[Any, ...], rules: list[dict[str, Any]], trusted: tuple[str, ...], how: How
 ) -> None:
     view = View(cluster_role(name, rules, aggregates=aggregates), role_binding("b", "prod", user("alice"), role=name))
-    assert [grant.how for grant in grants(view, someone(), asks(), trusted)] == [how]
+    assert [grant.how for grant in grants(view, someone(), asks(), TIME, trusted)] == [how]
 
 
 def test_a_role_is_never_trusted_nor_aggregated() -> None:
     view = View(
         role("movers", "prod", MIGRATE_RULES), role_binding("b", "prod", user("alice"), role="movers", kind="Role")
     )
-    assert [grant.how for grant in grants(view, someone(), asks(), ("movers",))] == [How.CUSTOM]
+    assert [grant.how for grant in grants(view, someone(), asks(), TIME, ("movers",))] == [How.CUSTOM]
 
 
 @given(

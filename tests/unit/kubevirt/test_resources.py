@@ -19,7 +19,16 @@ from tests.support.builders import (
     vmim,
 )
 from webhook.cluster.projection import Projection
-from webhook.kubevirt.resources import CLUSTER_ROLE_BINDING, NODE, RESOURCES, ROLE_BINDING, VM, VMI, VMIM
+from webhook.kubevirt.resources import (
+    CLUSTER_ROLE_BINDING,
+    POD,
+    RESOURCE_QUOTA,
+    RESOURCES,
+    ROLE_BINDING,
+    VM,
+    VMI,
+    VMIM,
+)
 from webhook.model.facts import WatchedResource
 
 
@@ -39,8 +48,8 @@ def keys(watched: WatchedResource, index: str, found: Any) -> list[str]:
         pytest.param(VMI, "node", vmi(node=""), [], id="not scheduled yet"),
         pytest.param(VM, "templateLabel", vm(template_labels=CRITICAL), ["migguard.io/critical=true"], id="VM"),
         pytest.param(VMIM, "vmi", vmim(vmi_name="web"), ["prod/web"], id="VMIM by VMI"),
-        pytest.param(VMIM, "inFlight", vmim(phase="Running"), ["*", "prod"], id="in flight"),
-        pytest.param(VMIM, "inFlight", vmim(), ["*", "prod"], id="just created"),
+        pytest.param(VMIM, "inFlight", vmim(phase="Running"), ["*"], id="in flight"),
+        pytest.param(VMIM, "inFlight", vmim(), ["*"], id="just created"),
         pytest.param(VMIM, "inFlight", vmim(phase="Failed"), [], id="finished"),
         pytest.param(
             ROLE_BINDING,
@@ -62,20 +71,6 @@ def keys(watched: WatchedResource, index: str, found: Any) -> list[str]:
             cluster_role_binding("b", user("alice"), service_account("robot")),
             ["User:alice"],
             id="ClusterRoleBinding: an account without a namespace is nobody",
-        ),
-        pytest.param(
-            ROLE_BINDING, "role", role_binding("b", "prod"), ["ClusterRole:kubevirt.io:migrate"], id="binding by role"
-        ),
-        pytest.param(
-            NODE,
-            "cpu",
-            {
-                "metadata": {
-                    "labels": {"cpu-model-migration.node.kubevirt.io/Skylake": "true", "cpu-feature.x/y": "true"}
-                }
-            },
-            ["cpu-model-migration.node.kubevirt.io/Skylake=true"],
-            id="node by CPU model only",
         ),
     ],
 )
@@ -116,3 +111,13 @@ def test_secrets_in_cloud_init_never_enter_the_store() -> None:
 def test_kinds_are_listed_once() -> None:
     assert len({str(watched.resource) for watched in RESOURCES}) == len(RESOURCES)
     assert len({watched.kind for watched in RESOURCES}) == len(RESOURCES)
+
+
+def test_of_a_pods_labels_only_those_of_a_launcher_are_kept() -> None:
+    labels = {"app": "web", "kubevirt.io": "virt-launcher", "kubevirt.io/created-by": "uid", "pod-template-hash": "x"}
+    kept = Projection.of(POD).prune({"metadata": {"name": "p", "labels": labels}})
+    assert kept["metadata"]["labels"] == {"kubevirt.io": "virt-launcher", "kubevirt.io/created-by": "uid"}
+
+
+def test_a_refusal_never_lists_pods_or_quotas_again() -> None:
+    assert {watched.kind for watched in RESOURCES if not watched.relisted} == {POD.kind, RESOURCE_QUOTA.kind}

@@ -224,6 +224,12 @@ def test_which_finalizers_a_write_takes_away(before: Any, after: Any, removed: l
         pytest.param({OVERRIDE: "a"}, {}, [], id="taken away"),
         pytest.param({}, {"kubevirt.io/func-test-new": ""}, ["kubevirt.io/func-test-new"], id="one of a later release"),
         pytest.param({}, {"example.com/func-test-mine": ""}, [], id="somebody else's"),
+        pytest.param(
+            {},
+            {f"kubevirt.io/func-test-{number:02}": "" for number in range(12)},
+            [f"kubevirt.io/func-test-{number:02}" for number in range(10)],
+            id="the first ten of many",
+        ),
     ],
 )
 def test_annotations_of_the_functional_tests(before: Json, after: Json, found: list[str]) -> None:

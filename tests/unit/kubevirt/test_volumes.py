@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from tests.support.anyjson import ANY_VMI_SPEC, any_json
 from tests.support.builders import (
     context,
     create,
-    data_volume,
     pvc,
     pvc_volume,
     update,
@@ -111,17 +111,17 @@ def reasons(found: FactContext) -> list[str]:
             id="vm.go-checkVolumesForMigration-volumeMode-is-irrelevant",
         ),
         pytest.param(
-            [machine(DV_VOLUME), data_volume(), pvc(modes=RWX)],
+            [machine(DV_VOLUME), pvc(modes=RWX)],
             [],
             id="vm.go-checkVolumesForMigration-dataVolume-is-the-pvc-of-its-name",
         ),
         pytest.param(
-            [machine(DV_VOLUME), data_volume(), pvc(modes=RWO)],
+            [machine(DV_VOLUME), pvc(modes=RWO)],
             [needs("ReadWriteOnce")],
             id="vm.go-checkVolumesForMigration-dataVolume-rwo",
         ),
         pytest.param(
-            [machine(DV_VOLUME), data_volume()],
+            [machine(DV_VOLUME)],
             [NOT_FOUND],
             id="vm.go-checkVolumesForMigration-dataVolume-without-its-pvc",
         ),
@@ -405,3 +405,29 @@ def test_whatever_a_vmi_holds_each_volume_is_migratable_or_has_a_code_and_a_reas
     found = context(update(VMI, machine(), strange), {**machine(), "status": status})
     for entry in FACTS["volumes.all"].resolve(found):
         assert entry["migratable"] == (entry["code"] == "") == (entry["reason"] == "")
+
+
+def test_policies_see_the_first_ten_that_block_and_how_many_do() -> None:
+    found = context(ASKED, machine(*({"name": f"d{number}", "hostDisk": {}} for number in range(12))))
+    assert [volume["name"] for volume in FACTS["volumes.blocking"].resolve(found)] == [f"d{n}" for n in range(10)]
+    assert FACTS["volumes.blockingCount"].resolve(found) == 12
+
+
+class Counted(list[Any]):
+    """A list that counts how often it is walked."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        type(self).walks += 1
+        return super().__iter__()
+
+
+def test_the_disks_and_filesystems_are_walked_once_however_many_volumes_there_are() -> None:
+    volumes = [{"name": f"v{number}", "emptyDisk": {}} for number in range(50)]
+    disks = Counted({"name": f"v{number}", "cdrom": {}} for number in range(0, 50, 2))
+    written = {"domain": {"devices": {"disks": disks, "filesystems": Counted([{"name": "v1"}])}}, "volumes": volumes}
+    asked = create(VMI, {"metadata": {"name": "db", "namespace": "prod"}, "spec": written})
+    copied = [volume["copied"] for volume in FACTS["volumes.all"].resolve(context(asked))]
+    assert copied == [number % 2 == 1 and number != 1 for number in range(50)]
+    assert Counted.walks == 2

@@ -94,6 +94,24 @@ def test_a_deadline_is_counted_on_the_monotonic_clock(monkeypatch: pytest.Monkey
         deadline.check("the PVC was read")
 
 
+def test_a_walk_yields_everything_and_ends_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    deadline = Deadline.after(5)
+    assert list(deadline.walk(range(1000), "all were seen")) == list(range(1000))
+
+    walked = deadline.walk(range(1000), "all were seen")
+    monkeypatch.setattr(time, "monotonic", lambda: 104.0)
+    assert next(walked) == 0
+    monkeypatch.setattr(time, "monotonic", lambda: 106.0)
+    assert [next(walked) for _ in range(255)] == list(range(1, 256))
+    with pytest.raises(FactUnavailable, match="the time for this request was used up before all were seen"):
+        next(walked)
+
+
+def test_a_walk_over_nothing_takes_no_time() -> None:
+    assert list(Deadline.after(-1).walk([], "all were seen")) == []
+
+
 def test_a_recording_view_passes_look_ups_on_and_notes_each_of_them_once_in_order() -> None:
     view = RecordingView(_View())
 

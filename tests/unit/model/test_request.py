@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.engine import request
+from webhook.model.objects import GroupVersionKind
 from webhook.model.request import Operation, Phase
 
 NAMED = {"metadata": {"name": "move"}}
@@ -29,6 +30,11 @@ GENERATED = {"metadata": {"generateName": "move-"}}
 )
 def test_the_subject_is_the_object_by_its_name(fields: dict[str, Any], shown: str) -> None:
     assert str(request(**fields).subject) == f"VirtualMachineInstanceMigration {shown}"
+
+
+def test_a_namespace_lies_in_no_namespace_though_its_request_names_one() -> None:
+    asked = request(kind=GroupVersionKind("", "v1", "Namespace"), name="prod", namespace="prod")
+    assert str(asked.subject) == "Namespace prod"
 
 
 def test_operations_and_phases_are_written_as_kubernetes_and_our_paths_write_them() -> None:

@@ -18,7 +18,7 @@ from webhook.server.endpoints import allowance, answer
 from webhook.telemetry import Metrics
 
 PARAMETERS = {"installNamespaces": ["kubevirt"], "systemAccounts": [], "language": "en"}
-POLICIES = policy_set(refusing()).policies
+POLICIES = policy_set(refusing())
 PERSON = {"username": "alice", "groups": []}
 CONTROLLER = {"username": "system:serviceaccount:kubevirt:kubevirt-controller", "groups": []}
 

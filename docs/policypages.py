@@ -14,6 +14,7 @@ from docs.policycoverage import OPERATIONS, coverage, does, parameters
 from docs.policyexample import Example, example
 from webhook.admission.natives import CATALOG
 from webhook.kubevirt.catalog import FACTS
+from webhook.kubevirt.resources import HYPERCONVERGED
 from webhook.model.decision import Action
 from webhook.model.objects import text
 from webhook.model.request import AdmissionRequest
@@ -67,7 +68,7 @@ def _page(policy: CompiledPolicy) -> str:
         _fix(shown),
         "## How to exempt",
         "Let the requester of the example pass, for a time (see [Exemptions](../../roll-out.md#exemptions)):",
-        block("yaml", _yaml(_exemption(policy.name, shown.request))),
+        block("yaml", _yaml(_exemption(policy, shown.request))),
         *_rollout(policy),
         "## Facts it reads",
         _facts(policy),
@@ -100,14 +101,18 @@ def _fix(shown: Example) -> str:
     return "The next step that is named in the example:\n\n" + "\n".join(f"- {name}: {step}" for name, step in steps)
 
 
-def _exemption(policy: str, request: AdmissionRequest) -> Mapping[str, Any]:
+def _exemption(policy: CompiledPolicy, request: AdmissionRequest) -> Mapping[str, Any]:
+    """Of who asks; and of HCO's operator where it is judged too, since it tries the result out as itself."""
+    subjects = [_subject(request.user.username)]
+    if request.kind.kind == HYPERCONVERGED.kind and not policy.document.origins:
+        subjects.append(_subject(f"{_SERVICE_ACCOUNT}{request.namespace}:hyperconverged-cluster-operator"))
     place = {"namespaces": request.namespace} if request.namespace else {"names": request.subject.name}
     return _document(
         "Exemption",
-        f"{policy}-for-a-time",
+        f"{policy.name}-for-a-time",
         {
-            "policies": [policy],
-            "subjects": [_subject(request.user.username)],
+            "policies": [policy.name],
+            "subjects": subjects,
             **{field: [name] for field, name in place.items() if name},
             "operations": [str(request.operation)],
             "owner": "platform-team@example.com",

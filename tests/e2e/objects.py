@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-INSTALL_NAMESPACE = "kubevirt-hyperconverged"
+from tests.support.webhook import KUBEVIRT_NAMESPACE
+
+INSTALL_NAMESPACE = KUBEVIRT_NAMESPACE
 HCO_NAME = "kubevirt-hyperconverged"
 KUBEVIRT_NAME = "kubevirt-kubevirt-hyperconverged"
 CRITICAL = {"migguard.io/critical": "true"}

@@ -122,7 +122,8 @@ class Scene:
     def owner(self, name: str) -> Kubectl:
         """kubectl as somebody who may relabel this namespace."""
         role = f"owner-of-{self.namespace}"
-        rights = ("--verb=get,update,patch", "--resource=namespaces", f"--resource-name={self.namespace}")
+        resources = "--resource=namespaces,namespaces/status,namespaces/finalize"
+        rights = ("--verb=get,update,patch", resources, f"--resource-name={self.namespace}")
         self.admin.must("create", "clusterrole", role, *rights)
         self.admin.must("create", "clusterrolebinding", role, f"--clusterrole={role}", f"--user={name}")
         owner = self.person(name)

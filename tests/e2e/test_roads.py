@@ -104,8 +104,16 @@ class TestRoad01Eviction:
         assert f"{scene.namespace}/ledger" in message
         assert scene.exists("pod", pod)
 
-    def test_whoever_may_change_nodes_drains(self, scene: Scene, guard: None, pod: str) -> None:
-        allowed(self.evict(scene.admin, scene, pod))
+    def test_whoever_may_change_nodes_drains(self, scene: Scene, edith: Kubectl, guard: None, pod: str) -> None:
+        scene.admin.must("create", "clusterrole", "drainer", "--verb=get,patch", "--resource=nodes")
+        scene.admin.must("create", "clusterrolebinding", "drainer", "--clusterrole=drainer", "--user=nina")
+        scene.admin.must("create", "role", "evictor", "--verb=create", "--resource=pods/eviction")
+        scene.admin.must("create", "rolebinding", "evictor", "--role=evictor", "--user=nina", "--user=edith")
+        nina = scene.person("nina")
+        scene.wait_until(lambda: nina("auth", "can-i", "patch", "nodes").ok)
+        scene.wait_until(lambda: "eviction-guard" in self.evict(edith, scene, pod, "--dry-run=server").stderr)
+        allowed(self.evict(nina, scene, pod))
+        scene.admin.must("delete", "clusterrole,clusterrolebinding", "drainer")
 
     def test_while_migguard_is_away_every_eviction_passes(self, scene: Scene, guard: None, pod: str) -> None:
         with scene.webhook.paused():
@@ -312,6 +320,19 @@ class TestRoad15CriticalFlag:
         patch = {"spec": {"template": {"metadata": {"labels": {"migguard.io/critical": None}}}}}
         assert "critical-flag" in refused(merge(edith, "virtualmachines", "ledger", patch))
 
+    @pytest.mark.parametrize("path", ["metadata", "metadata/labels"])
+    def test_a_null_on_the_way_to_the_labels_is_no_way_out(self, scene: Scene, edith: Kubectl, path: str) -> None:
+        scene.admin.must("create", "-f", "-", manifest=vm("ledger", labels=CRITICAL))
+        nulled = json.dumps([{"op": "replace", "path": f"/spec/template/{path}", "value": None}])
+        patch = ("patch", "virtualmachines", "ledger", "--type=json", "-p", nulled)
+        assert "critical-flag" in refused(edith(*patch))
+        plain = scene.admin.create(vm("web"))
+        allowed(plain)
+        allowed(edith("patch", "virtualmachines", "web", "--type=json", "-p", nulled))
+        allowed(
+            merge(edith, "virtualmachines", "web", {"spec": {"template": {"spec": {"domain": {"cpu": {"cores": 2}}}}}})
+        )
+
     def test_from_a_namespace(self, scene: Scene) -> None:
         scene.admin.must("label", "namespace", scene.namespace, "migguard.io/critical=true")
         scene.vm("ledger")
@@ -319,6 +340,31 @@ class TestRoad15CriticalFlag:
         unflag = ("label", "namespace", scene.namespace, "migguard.io/critical-")
         scene.wait_until_refused(owner, *unflag)
         assert f"{scene.namespace}/ledger" in refused(owner(*unflag))
+
+    def test_from_a_namespace_through_its_status(self, scene: Scene) -> None:
+        scene.admin.must("label", "namespace", scene.namespace, "migguard.io/critical=true")
+        scene.vm("ledger")
+        owner = scene.owner("olga")
+        unflag = {"metadata": {"labels": {"migguard.io/critical": None}}}
+        scene.wait_until_refused(owner, "label", "namespace", scene.namespace, "migguard.io/critical-")
+        answer = merge(owner, "namespace", scene.namespace, unflag, "--subresource=status")
+        assert f"{scene.namespace}/ledger" in refused(answer)
+
+    def test_from_a_pool(self, scene: Scene, edith: Kubectl) -> None:
+        template = vm("ledger", labels=CRITICAL)["spec"]
+        pool = {
+            "apiVersion": "pool.kubevirt.io/v1beta1",
+            "kind": "VirtualMachinePool",
+            "metadata": {"name": "ledgers"},
+            "spec": {"replicas": 2, "virtualMachineTemplate": {"spec": template}},
+        }
+        scene.admin.must("create", "role", "pools", "--verb=get,update,patch", "--resource=virtualmachinepools")
+        scene.admin.must("create", "rolebinding", "pools", "--role=pools", "--user=edith")
+        scene.admin.must("create", "-f", "-", manifest=pool)
+        scene.wait_until(lambda: edith("auth", "can-i", "patch", "virtualmachinepools.pool.kubevirt.io").ok)
+        unflag = {"template": {"metadata": {"labels": {"migguard.io/critical": None}}}}
+        patch = {"spec": {"virtualMachineTemplate": {"spec": unflag}}}
+        assert "critical-flag" in refused(merge(edith, "virtualmachinepools", "ledgers", patch))
 
     def test_deleting_a_vm_and_leaving_its_vmi_behind_takes_it_too(self, scene: Scene, edith: Kubectl) -> None:
         name = scene.vm("ledger")

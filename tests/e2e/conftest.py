@@ -11,9 +11,11 @@ from tests.e2e.objects import INSTALL_NAMESPACE
 from tests.e2e.scene import Configuration, Scene
 from tests.support.aggregation import aggregate
 from tests.support.controlplane import ControlPlane
+from tests.support.kubectl import Kubectl
 from tests.support.webhook import Webhook, registered_webhook
 
 _numbers = count(1)
+MACHINES = "virtualmachines.kubevirt.io,virtualmachineinstances.kubevirt.io"
 _WEBHOOK = pytest.StashKey[Webhook]()
 
 
@@ -49,7 +51,28 @@ def scene(control_plane: ControlPlane, webhook: Webhook) -> Iterator[Scene]:
     for name in staged.admin.must("get", "vmim", "-o", "name").split():
         patch = ("patch", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
         staged.controller("kubevirt-controller").must(*patch)
-    staged.admin.must("delete", "virtualmachineinstances.kubevirt.io", "--all")
+    staged.admin.must("delete", MACHINES, "--all")
+
+
+@pytest.fixture
+def alice(scene: Scene) -> Kubectl:
+    """Somebody to whom the role kubevirt.io:migrate is bound."""
+    scene.bind("kubevirt.io:migrate", user="alice")
+    return scene.person("alice")
+
+
+@pytest.fixture
+def bob(scene: Scene) -> Kubectl:
+    """A namespace admin who holds the raw verbs, through the forgotten role, and lacks kubevirt.io:migrate."""
+    scene.bind("admin", user="bob")
+    return scene.person("bob")
+
+
+@pytest.fixture
+def edith(scene: Scene) -> Kubectl:
+    """Somebody who may edit VMs in the namespace, and no more."""
+    scene.bind("edit", user="edith")
+    return scene.person("edith")
 
 
 @pytest.fixture
@@ -57,7 +80,7 @@ def configuration(scene: Scene) -> Iterator[Configuration]:
     """The cluster's migration configuration, safe before and after the test."""
     cluster = Configuration(scene)
     yield cluster
-    scene.admin.must("delete", "virtualmachineinstances.kubevirt.io", "--all")
+    scene.admin.must("delete", MACHINES, "--all")
     cluster.restore()
 
 

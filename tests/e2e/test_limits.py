@@ -14,13 +14,6 @@ from tests.e2e.scene import Configuration, Scene, allowed, refused
 from tests.support.kubectl import Kubectl
 
 
-@pytest.fixture
-def alice(scene: Scene) -> Kubectl:
-    """Somebody to whom the role is bound."""
-    scene.bind("kubevirt.io:migrate", user="alice")
-    return scene.person("alice")
-
-
 def finish(scene: Scene, name: str) -> None:
     """Report the end of a migration as virt-controller does."""
     status = json.dumps({"status": {"phase": "Succeeded"}})

@@ -16,13 +16,6 @@ Road = Callable[[Configuration], str]
 POST_COPY = {"allowPostCopy": True}
 
 
-@pytest.fixture
-def alice(scene: Scene) -> Kubectl:
-    """Somebody to whom the role is bound."""
-    scene.bind("kubevirt.io:migrate", user="alice")
-    return scene.person("alice")
-
-
 @pytest.mark.parametrize("access_mode", ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteOncePod"])
 def test_a_disk_that_is_not_read_write_many_is_named(scene: Scene, alice: Kubectl, access_mode: str) -> None:
     vm = scene.vm("db", access_mode=access_mode)

@@ -27,20 +27,6 @@ spec:
 STAMP = {"migguard.io/requested-by": "alice", "migguard.io/origin": "User"}
 
 
-@pytest.fixture
-def edith(scene: Scene) -> Kubectl:
-    """Somebody who may edit VMs in the namespace, and no more."""
-    scene.bind("edit", user="edith")
-    return scene.person("edith")
-
-
-@pytest.fixture
-def alice(scene: Scene) -> Kubectl:
-    """Somebody to whom the role kubevirt.io:migrate is bound."""
-    scene.bind("kubevirt.io:migrate", user="alice")
-    return scene.person("alice")
-
-
 class TestRoad03ByAnnotation:
     """The taint that empties a node is set by HyperConverged's jsonpatch annotation."""
 

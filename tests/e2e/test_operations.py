@@ -5,18 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-import pytest
-
 from tests.e2e.objects import evacuation, vmim
 from tests.e2e.scene import Configuration, Scene, allowed, refused
 from tests.support.kubectl import Kubectl
-
-
-@pytest.fixture
-def alice(scene: Scene) -> Kubectl:
-    """Somebody to whom the role is bound."""
-    scene.bind("kubevirt.io:migrate", user="alice")
-    return scene.person("alice")
 
 
 def test_while_migguard_is_stopped_people_are_refused_and_drains_pass(scene: Scene, alice: Kubectl) -> None:

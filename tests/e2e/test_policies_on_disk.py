@@ -49,20 +49,6 @@ spec:
 """
 
 
-@pytest.fixture
-def alice(scene: Scene) -> Kubectl:
-    """Somebody to whom the role is bound."""
-    scene.bind("kubevirt.io:migrate", user="alice")
-    return scene.person("alice")
-
-
-@pytest.fixture
-def bob(scene: Scene) -> Kubectl:
-    """A namespace admin who holds the raw verbs and lacks the role."""
-    scene.bind("admin", user="bob")
-    return scene.person("bob")
-
-
 def parameters(webhook: Webhook, **changes: Any) -> str:
     """The Parameters document with some of its spec changed; mappings are merged."""
     document = yaml.safe_load((webhook.policies / "parameters.yaml").read_text())

@@ -48,20 +48,6 @@ def merge(kubectl: Kubectl, kind: str, name: str, patch: object, *flags: str) ->
 
 
 @pytest.fixture
-def edith(scene: Scene) -> Kubectl:
-    """Somebody who may edit VMs in the namespace, and no more."""
-    scene.bind("edit", user="edith")
-    return scene.person("edith")
-
-
-@pytest.fixture
-def alice(scene: Scene) -> Kubectl:
-    """Somebody to whom the role kubevirt.io:migrate is bound."""
-    scene.bind("kubevirt.io:migrate", user="alice")
-    return scene.person("alice")
-
-
-@pytest.fixture
 def post_copy(configuration: Configuration) -> Configuration:
     """A cluster on which post-copy is on."""
     allowed(configuration.patch_hco(POST_COPY))

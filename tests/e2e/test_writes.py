@@ -13,20 +13,6 @@ LABEL = '{"metadata":{"labels":{"team":"a"}}}'
 
 
 @pytest.fixture
-def bob(scene: Scene) -> Kubectl:
-    """A namespace admin who holds the raw verbs and lacks the role."""
-    scene.bind("admin", user="bob")
-    return scene.person("bob")
-
-
-@pytest.fixture
-def alice(scene: Scene) -> Kubectl:
-    """Somebody to whom the role is bound."""
-    scene.bind("kubevirt.io:migrate", user="alice")
-    return scene.person("alice")
-
-
-@pytest.fixture
 def move(scene: Scene) -> str:
     """A migration that exists."""
     scene.admin.must("create", "-f", "-", manifest=vmim("move", scene.vm("web")))

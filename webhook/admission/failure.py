@@ -47,7 +47,9 @@ class _Unknown:
         return ()
 
 
-def could_refuse(policies: PolicySet, request: AdmissionRequest, origin: str, why: str) -> bool:
+def could_refuse(
+    policies: PolicySet, request: AdmissionRequest, origin: str, why: str, parameters: Mapping[str, Any]
+) -> bool:
     """Say whether a policy refuses such a request where nothing is known but the request itself.
 
     A match condition that the request alone answers counts: an edit that leaves labels alone is none of the business of
@@ -58,7 +60,7 @@ def could_refuse(policies: PolicySet, request: AdmissionRequest, origin: str, wh
         request=request,
         view=unknown,
         authorizer=unknown,
-        parameters=policies.parameters,
+        parameters=parameters,
         now=datetime.now(UTC),
         deadline=Deadline.after(_SECONDS),
     )
@@ -102,7 +104,7 @@ def undecided(
     ``requester.located``.
     """
     origin = classify(request.user, parameters, request)
-    refused = is_person(origin) and could_refuse(policies, request, origin, why)
+    refused = is_person(origin) and could_refuse(policies, request, origin, why, parameters)
     phrases = phrases_of(parameters)
     told = phrases.undecided.format(subject=request.subject, why=why)
     step = f"{phrases.next_step}{phrases.try_again}{phrases.stop}"

@@ -9,7 +9,7 @@ Cost: two steps for each critical VM, and one policy match for each set of label
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from webhook.kubevirt.criticalflag import flag_change
@@ -78,18 +78,21 @@ def _exposure(context: FactContext) -> Exposure:
         if _gains(POST_COPY, was, becomes):
             gained[_COPYING][str(run)] = becomes[POST_COPY].source
     ordered = {kind: dict(sorted(found.items())) for kind, found in gained.items()}
-    unprotected = _unprotected(context, write, ordered["postCopy"]) if write.moves_policies else {}
+    unprotected = _unprotected(context, write, before, after) if write.moves_policies else {}
     return Exposure(ordered, unprotected, frozenset(running))
 
 
-def _unprotected(context: FactContext, write: Write, exposed: Container[str]) -> dict[str, str]:
-    """Return whom a MigrationPolicy spared before and none spares after, apart from those exposed to post-copy now."""
-    before, after = (Judge(context, world.with_all_allowed()) for world in (write.before, write.after))
+def _unprotected(context: FactContext, write: Write, before: Judge, after: Judge) -> dict[str, str]:
+    """Return whom a MigrationPolicy spared before and none spares after.
+
+    Apart from those exposed to post-copy before or after: what spares them a pause alone is no protection.
+    """
+    spared, sparing = (Judge(context, world.with_all_allowed()) for world in (write.before, write.after))
     found: dict[str, str] = {}
     for run in _in_time(context, write.critical):
-        was, becomes = _settings(run, before, after)
+        was, becomes = _settings(run, spared, sparing)
         lost = [name for name in (POST_COPY, DISRUPTION) if _gains(name, was, becomes)]
-        if lost and str(run) not in exposed:
+        if lost and not any(settings[POST_COPY].value is True for settings in _settings(run, before, after)):
             found.setdefault(str(run), was[lost[0]].source)
     return dict(sorted(found.items()))
 

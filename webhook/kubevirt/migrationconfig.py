@@ -16,6 +16,7 @@ from webhook.kubevirt.handoff import decentralized, frozen_settings, mode, runni
 from webhook.kubevirt.hyperconverged import Rendering, render
 from webhook.kubevirt.installation import kubevirt_cr
 from webhook.kubevirt.migrationfields import (
+    DANGERS,
     DEFAULTS,
     DISRUPTION,
     FIELDS,
@@ -88,6 +89,24 @@ def cluster_settings(context: FactContext) -> Settings:
         return DEFAULTS
 
     return context.once("clusterSettings", resolve)
+
+
+def settings_to_come(context: FactContext) -> Settings:
+    """Return the cluster's migration configuration in force, and what endangers VMs as soon as HCO reconciles.
+
+    Between the write of a HyperConverged and its operator's, or while the operator is away, the KubeVirt CR still says
+    what was before; what is judged in that time must not be safe only until then.
+    """
+
+    def resolve(context: FactContext) -> Settings:
+        settings, found = cluster_settings(context), cluster_of(context)
+        rendering = _rendering(found.kubevirt, found.hyperconverged) if found.kubevirt is not None else None
+        if rendering is None or rendering.error:
+            return settings
+        to_come = {name: rendering.settings[name] for name in DANGERS if rendering.settings[name].value is True}
+        return {**settings, **{name: item for name, item in to_come.items() if settings[name].value is not True}}
+
+    return context.once("settingsToCome", resolve)
 
 
 def kubevirt_settings(kubevirt: Object, hyperconverged: Object | None) -> Settings:

@@ -17,10 +17,10 @@ from webhook.kubevirt.criticality import is_running
 from webhook.kubevirt.handoff import is_decentralized
 from webhook.kubevirt.migrationconfig import (
     at_handoff,
-    cluster_settings,
     handoff_labels,
     migration_policies,
     namespace_labels,
+    settings_to_come,
 )
 from webhook.kubevirt.migrationfields import POST_COPY
 from webhook.kubevirt.resources import VM, VMIM
@@ -72,7 +72,7 @@ def post_copy_source(context: FactContext) -> str:
     if vmi is None or not copied_volumes(context):
         return ""
     around = namespace_labels(context, namespace_of(vmi))
-    found = at_handoff(cluster_settings(context), migration_policies(context), handoff_labels(vmi), around)
+    found = at_handoff(settings_to_come(context), migration_policies(context), handoff_labels(vmi), around)
     post_copy = found.settings[POST_COPY]
     return post_copy.source if post_copy.value is True else ""
 

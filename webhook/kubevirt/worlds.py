@@ -27,9 +27,9 @@ from webhook.kubevirt.indexkeys import ANY
 from webhook.kubevirt.migrationconfig import (
     NODE_NAME_LABEL,
     TARGET_NODE_LABEL,
-    cluster_settings,
     migration_policies,
     namespace_labels,
+    settings_to_come,
 )
 from webhook.kubevirt.migrationfields import DANGERS, DISRUPTION, POST_COPY, Setting, Settings
 from webhook.kubevirt.migrationpolicy import MigrationPolicy
@@ -146,8 +146,8 @@ class Judge:
 
 
 def world_now(context: FactContext) -> World:
-    """Return the world as it is."""
-    return World(settings=cluster_settings(context), policies=migration_policies(context))
+    """Return the world as it is, or is about to be."""
+    return World(settings=settings_to_come(context), policies=migration_policies(context))
 
 
 def write_of(context: FactContext) -> Write | None:

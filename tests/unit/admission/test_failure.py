@@ -144,3 +144,18 @@ def test_people_are_refused_only_what_a_policy_would_refuse_them_then(document: 
     )
     assert decision.allowed is not refused
     assert "undecided" in decision.audit_annotations
+
+
+def test_whether_a_policy_would_refuse_is_asked_about_the_origin_that_the_answer_names() -> None:
+    people_only = refusing(matchConditions=[{"name": "c", "expression": "requester.origin == 'User'"}])
+    parameters = {**default_parameters(), "installNamespaces": ["openshift-cnv"]}
+    lookalike = request(user=UserInfo(username="system:serviceaccount:kubevirt:kubevirt-operator"))
+    decision = undecided(
+        lookalike,
+        Phase.VALIDATE,
+        WHY,
+        decision_id="d-1",
+        parameters=parameters,
+        policies=policy_set(people_only, catalog=CATALOG),
+    )
+    assert (decision.origin, decision.allowed) == ("User", False)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support import builders
-from tests.support.builders import CRITICAL, delete, namespace, pvc_volume, update, vm, vmi
+from tests.support.builders import CRITICAL, PARAMETERS, delete, namespace, pvc_volume, update, vm, vmi
 from webhook.admission import natives
 from webhook.admission.failure import could_refuse
 from webhook.kubevirt.resources import NAMESPACE, VM, VMI
@@ -105,4 +105,4 @@ def pool(labels: Any, **spec: Any) -> dict[str, Any]:
     ],
 )
 def test_only_an_edit_that_can_take_protection_away_is_refused_unjudged(asked: AdmissionRequest, refused: bool) -> None:
-    assert could_refuse(policies(), asked, "User", "the cluster is out of reach") is refused
+    assert could_refuse(policies(), asked, "User", "the cluster is out of reach", PARAMETERS) is refused

@@ -240,7 +240,7 @@ def rule_allows(rule: Mapping[str, Any], attributes: Attributes) -> bool:
 
 def is_explicit(rule: Mapping[str, Any], attributes: Attributes) -> bool:
     """Say whether a rule that grants this names verb, group and resource, none of them by ``*``."""
-    resource = "/".join(filter(None, (attributes.resource, attributes.subresource)))
+    resource = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
     return (
         attributes.verb in strings(rule, "verbs")
         and attributes.group in strings(rule, "apiGroups")

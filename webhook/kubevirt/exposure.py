@@ -79,6 +79,7 @@ def _exposure(context: FactContext) -> Exposure:
             gained[_COPYING][str(run)] = becomes[POST_COPY].source
     ordered = {kind: dict(sorted(found.items())) for kind, found in gained.items()}
     unprotected = _unprotected(context, write, before, after) if write.moves_policies else {}
+    unprotected = {name: policy for name, policy in unprotected.items() if name not in ordered["postCopy"]}
     return Exposure(ordered, unprotected, frozenset(running))
 
 

@@ -189,7 +189,10 @@ def expected(before: Cluster, after: Cluster, *, moves_policies: bool) -> dict[s
         lost = any(
             pinned(before, name, old, extra, what) and not pinned(after, name, new, extra, what) for what in PROTECTED
         )
-        if moves_policies and lost:
+        exposed = allowed(before, name, old, extra, "allowPostCopy") or allowed(
+            after, name, new, extra, "allowPostCopy"
+        )
+        if moves_policies and lost and not exposed:
             found["unprotected"].append(name)
     found["unprotected"] = [name for name in found["unprotected"] if name not in found["postCopy"]]
     return {kind: sorted(set(names)) for kind, names in found.items()}

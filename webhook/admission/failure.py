@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from webhook.errors import FactUnavailable
 from webhook.kubevirt.requester import PEOPLE, Origin, classify
 from webhook.model.decision import Action, Decision, FailurePolicy
 from webhook.model.facts import Deadline, FactContext, WatchedResource
-from webhook.model.objects import JSON, Object
+from webhook.model.objects import Object
 from webhook.model.request import AdmissionRequest, Phase
 from webhook.policy.evaluate import Case, applicable
 from webhook.policy.match import Subject
@@ -65,21 +65,16 @@ def could_refuse(
         deadline=Deadline.after(_SECONDS),
     )
 
-    def facts(names: Iterable[str]) -> tuple[dict[str, JSON], dict[str, str]]:
-        values, unavailable = {}, {}
-        for name in names:
-            try:
-                values[name] = policies.catalog[name].resolve(context)
-            except FactUnavailable as error:
-                unavailable[name] = str(error)
-        return values, unavailable
-
     judging = [
         policy
         for policy in policies.policies
         if Action.DENY in policy.actions and policy.document.failure_policy is FailurePolicy.FAIL
     ]
-    case = Case(Subject(request, origin, lambda: natives.namespace(context)), natives.variables(request), facts)
+    case = Case(
+        Subject(request, origin, lambda: natives.namespace(context)),
+        natives.variables(request),
+        lambda names: natives.resolve(context, policies.catalog, names),
+    )
     try:
         applied, failed = applicable(judging, case)
     except Exception:

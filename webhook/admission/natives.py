@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from webhook.errors import FactUnavailable
@@ -48,6 +48,19 @@ LAZY_NAMES = frozenset(fact.name for fact in LAZY)
 
 CATALOG: FactCatalog = {**FACTS, **{fact.name: fact for fact in LAZY}}
 """Everything besides ``object``, ``oldObject``, ``request``, ``params`` and ``variables`` that a policy can read."""
+
+
+def resolve(context: FactContext, catalog: FactCatalog, names: Iterable[str]) -> tuple[dict[str, JSON], dict[str, str]]:
+    """Return the values of facts by name, each computed once per request, and why the others cannot be had."""
+    values: dict[str, JSON] = {}
+    unavailable: dict[str, str] = {}
+    for name in sorted(names):
+        try:
+            context.deadline.check(f"'{name}' was known")
+            values[name] = context.once(("fact", name), catalog[name].resolve)
+        except FactUnavailable as error:
+            unavailable[name] = str(error)
+    return values, unavailable
 
 
 def variables(request: AdmissionRequest) -> dict[str, JSON]:

@@ -208,14 +208,7 @@ class _Judgement:
 
     def _resolver(self, context: FactContext) -> Callable[[Iterable[str]], tuple[dict[str, JSON], dict[str, str]]]:
         def resolve(names: Iterable[str]) -> tuple[dict[str, JSON], dict[str, str]]:
-            values: dict[str, JSON] = {}
-            unavailable: dict[str, str] = {}
-            for name in sorted(names):
-                try:
-                    context.deadline.check(f"'{name}' was known")
-                    values[name] = context.once(("fact", name), self._policies.catalog[name].resolve)
-                except FactUnavailable as error:
-                    unavailable[name] = str(error)
+            values, unavailable = natives.resolve(context, self._policies.catalog, names)
             self._facts.update({name: value for name, value in values.items() if name not in natives.LAZY_NAMES})
             self._unavailable.update(unavailable)
             return values, unavailable

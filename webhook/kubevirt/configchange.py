@@ -17,13 +17,14 @@ from webhook.kubevirt.migrationconfig import (
     cluster_settings,
     kubevirt_settings,
     migration_policies,
+    rendering_of,
 )
 from webhook.kubevirt.migrationfields import BY_NAME, DEFAULTS, MigrationField, Settings, fields_set
 from webhook.kubevirt.migrationpolicy import MigrationPolicy, overlay
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY
 from webhook.kubevirt.workload import is_about
 from webhook.model.facts import FactContext
-from webhook.model.objects import JSON, Object, mapping, namespace_of
+from webhook.model.objects import JSON, Object, mapping
 from webhook.model.request import AdmissionRequest, Operation
 
 
@@ -116,7 +117,7 @@ def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> C
     return ConfigChange(
         before=before,
         after=after,
-        rendered=new is not None and hyperconverged is not None and _is_rendered(hyperconverged, new, before, after),
+        rendered=new is not None and _is_rendered(hyperconverged, new, before, after),
         sets=tuple(field.name for field, _ in fields_set(mapping(new, *KUBEVIRT_PATH))),
         path=KUBEVIRT_PATH,
         error=_unreadable(new, KUBEVIRT_PATH, lambda field: field.in_cluster),
@@ -125,10 +126,10 @@ def _kubevirt(context: FactContext, old: Object | None, new: Object | None) -> C
     )
 
 
-def _is_rendered(hyperconverged: Object, kubevirt: Object, before: Settings, after: Settings) -> bool:
-    rendering = render(hyperconverged, kubevirt)
+def _is_rendered(hyperconverged: Object | None, kubevirt: Object, before: Settings, after: Settings) -> bool:
+    rendering = rendering_of(kubevirt, hyperconverged)
     return (
-        namespace_of(hyperconverged) == namespace_of(kubevirt)
+        rendering is not None
         and not rendering.error
         and all(
             after[name].value == rendering.settings[name].value

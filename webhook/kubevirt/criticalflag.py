@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from webhook.kubevirt.configchange import objects_of
 from webhook.kubevirt.criticality import Flag, is_running, template_labels
+from webhook.kubevirt.migrationconfig import namespace_labels
 from webhook.kubevirt.resources import NAMESPACE, VM, VMI
 from webhook.kubevirt.templates import VM_TEMPLATE, Template, template_of
 from webhook.kubevirt.workload import is_about, writes_metadata
@@ -26,9 +27,6 @@ from webhook.model.request import AdmissionRequest, Operation
 
 FIRST = 10
 """Names that are listed; the counts are of all."""
-
-_CHECK_EVERY = 256
-"""VMs between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +85,8 @@ def _flag_change(context: FactContext) -> FlagChange:
     flag = Flag.of(context)
     losing: list[str] = []
     gaining: dict[str, FlagLabels] = {}
-    for number, (name, before, after) in enumerate(_changes(context, flag)):
-        if number % _CHECK_EVERY == 0:
-            context.deadline.check("it was known which VMs the write flags or unflags")
+    walked = context.deadline.walk(_changes(context, flag), "it was known which VMs the write flags or unflags")
+    for name, before, after in walked:
         if before.lost_by(after, flag):
             losing.append(name)
         elif after.gained_over(before, flag):
@@ -124,7 +121,7 @@ def _vmi_write(context: FactContext, flag: Flag, old: Object | None, new: Object
     known = context.view.get(VMI, namespace, name)
     if old is not None and known is not None and not is_running(known):
         return
-    template, around = _template_of(context, namespace, name), _labels_around(context, namespace)
+    template, around = _template_of(context, namespace, name), namespace_labels(context, namespace)
 
     def labels(vmi: Object | None) -> FlagLabels:
         return FlagLabels(vmi=labels_of(vmi) if vmi is not None else None, template=template, namespace=around)
@@ -143,7 +140,7 @@ def _template_write(
     if after is None and not (is_vm and leaves_vmi(context.request)):
         return
     namespace, name = context.request.namespace, context.request.subject.name
-    vmi, around = context.view.get(VMI, namespace, name) if is_vm else None, _labels_around(context, namespace)
+    vmi, around = context.view.get(VMI, namespace, name) if is_vm else None, namespace_labels(context, namespace)
     running = labels_of(vmi) if vmi is not None and is_running(vmi) else None
 
     def labels(given: Mapping[str, str] | None) -> FlagLabels:
@@ -174,10 +171,6 @@ def _namespace_write(
 def _template_of(context: FactContext, namespace: str, name: str) -> Mapping[str, str] | None:
     vm = context.view.get(VM, namespace, name)
     return template_labels(vm) if vm is not None else None
-
-
-def _labels_around(context: FactContext, namespace: str) -> Mapping[str, str]:
-    return labels_of(context.view.get(NAMESPACE, "", namespace))
 
 
 def leaves_vmi(request: AdmissionRequest) -> bool:

@@ -7,8 +7,9 @@ or not, is critical by its template or its namespace: what is on the VMI is gone
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from webhook.kubevirt.indexkeys import FINAL_PHASES, label_pair
 from webhook.kubevirt.resources import NAMESPACE, VM, VMI
@@ -65,8 +66,7 @@ def critical_vmis(context: FactContext) -> list[Object]:
     """Return the critical VMIs that have not ended, ordered by namespace and name; found by index."""
 
     def look_up(context: FactContext) -> list[Object]:
-        found = {(namespace_of(vmi), name_of(vmi)): vmi for vmi in _flagged(context) if is_running(vmi)}
-        return [vmi for _, vmi in sorted(found.items(), key=lambda entry: entry[0])]
+        return _in_order(vmi for vmi in _flagged(context) if is_running(vmi))
 
     return context.once("criticalVMIs", look_up)
 
@@ -78,18 +78,17 @@ def critical_vms(context: FactContext) -> list[Object]:
         view, flag = context.view, Flag.of(context)
         if not flag.label:
             return []
-        flagged = [
-            *view.select(VM, "templateLabel", flag.key),
-            *(
-                vm
-                for namespace in view.select(NAMESPACE, "label", flag.key)
-                for vm in view.select(VM, "namespace", name_of(namespace))
-            ),
-        ]
-        found = {(namespace_of(vm), name_of(vm)): vm for vm in flagged}
-        return [vm for _, vm in sorted(found.items(), key=lambda entry: entry[0])]
+        around = view.select(NAMESPACE, "label", flag.key)
+        inside = (vm for namespace in around for vm in view.select(VM, "namespace", name_of(namespace)))
+        return _in_order(chain(view.select(VM, "templateLabel", flag.key), inside))
 
     return context.once("criticalVMs", look_up)
+
+
+def _in_order(found: Iterable[Object]) -> list[Object]:
+    """Each once, ordered by namespace and name."""
+    unique = {(namespace_of(one), name_of(one)): one for one in found}
+    return [one for _, one in sorted(unique.items(), key=lambda entry: entry[0])]
 
 
 def is_flagged_namespace(context: FactContext, namespace: str) -> bool:

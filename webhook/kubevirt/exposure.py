@@ -30,9 +30,6 @@ _KINDS = {"postCopy": POST_COPY, "disruption": DISRUPTION, "tls": DISABLE_TLS}
 _COPYING = "volumeMigrations"
 _GAINED = {**_KINDS, _COPYING: POST_COPY}
 
-_CHECK_EVERY = 256
-"""VMs between two looks at the clock."""
-
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
@@ -107,10 +104,7 @@ def _gains(name: str, was: Settings, becomes: Settings) -> bool:
 
 
 def _in_time(context: FactContext, runs: Iterable[Run]) -> Iterator[Run]:
-    for number, run in enumerate(runs):
-        if number % _CHECK_EVERY == 0:
-            context.deadline.check("it was known which critical VMs the write exposes")
-        yield run
+    return context.deadline.walk(runs, "it was known which critical VMs the write exposes")
 
 
 def _waiting(context: FactContext) -> frozenset[str]:

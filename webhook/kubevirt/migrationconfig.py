@@ -100,7 +100,7 @@ def settings_to_come(context: FactContext) -> Settings:
 
     def resolve(context: FactContext) -> Settings:
         settings, found = cluster_settings(context), cluster_of(context)
-        rendering = _rendering(found.kubevirt, found.hyperconverged) if found.kubevirt is not None else None
+        rendering = rendering_of(found.kubevirt, found.hyperconverged) if found.kubevirt is not None else None
         if rendering is None or rendering.error:
             return settings
         to_come = {name: rendering.settings[name] for name in DANGERS if rendering.settings[name].value is True}
@@ -114,7 +114,7 @@ def kubevirt_settings(kubevirt: Object, hyperconverged: Object | None) -> Settin
 
     Where the HyperConverged of its namespace renders the same value, that is named as the source: there it is changed.
     """
-    rendering = _rendering(kubevirt, hyperconverged)
+    rendering = rendering_of(kubevirt, hyperconverged)
     reference = ObjectRef(KUBEVIRT.kind, namespace_of(kubevirt), name_of(kubevirt))
     settings = dict(DEFAULTS)
     explicit = False
@@ -127,7 +127,8 @@ def kubevirt_settings(kubevirt: Object, hyperconverged: Object | None) -> Settin
     return following(settings, explicit)
 
 
-def _rendering(kubevirt: Object, hyperconverged: Object | None) -> Rendering | None:
+def rendering_of(kubevirt: Object, hyperconverged: Object | None) -> Rendering | None:
+    """Return what the HyperConverged renders into this KubeVirt CR; None unless both are in one namespace."""
     if hyperconverged is None or namespace_of(hyperconverged) != namespace_of(kubevirt):
         return None
     return render(hyperconverged, kubevirt)

@@ -22,7 +22,7 @@ from webhook.model.objects import JSON
 from webhook.model.request import AdmissionRequest, Operation, Phase
 from webhook.policy.cellibrary import authorizing
 from webhook.policy.compiled import CompiledPolicy
-from webhook.policy.evaluate import Case, applicable, change, validate
+from webhook.policy.evaluate import NOBODY, Case, Observer, applicable, change, validate
 from webhook.policy.match import Subject
 from webhook.policy.mutate import apply
 from webhook.policy.policyset import PolicySet
@@ -48,18 +48,19 @@ def decide(  # noqa: PLR0913 - everything a decision depends on is an argument
     now: datetime,
     deadline: Deadline,
     decision_id: str,
+    observer: Observer = NOBODY,
 ) -> Decision:
-    """Judge one request in one phase.
+    """Judge one request in one phase; an ``observer`` is told how.
 
     A refusal that rests on cached objects is confirmed first: just those objects are read anew, and if anything
     differs the request is judged again. So "bind the role, then migrate" works at once, however far the caches lag.
     Where the fresh reads fail, or the second judgement cannot learn what the first one knew, the refusal stands.
     """
     started = time.perf_counter()
-    judgement = _Judgement(request, phase, policies, world, now=now, deadline=deadline)
+    judgement = _Judgement(request, phase, policies, world, now=now, deadline=deadline, observer=observer)
     decision = judgement.run(decision_id)
     if not decision.allowed and world.refresher and _outdated(world.refresher, judgement, deadline):
-        again = _Judgement(request, phase, policies, world, now=now, deadline=deadline, fresh=True)
+        again = _Judgement(request, phase, policies, world, now=now, deadline=deadline, observer=observer, fresh=True)
         confirmed = again.run(decision_id)
         if not confirmed.unavailable.keys() & decision.facts.keys():
             decision = confirmed
@@ -87,6 +88,7 @@ class _Judgement:
         *,
         now: datetime,
         deadline: Deadline,
+        observer: Observer,
         fresh: bool = False,
     ) -> None:
         self._request = request
@@ -96,6 +98,7 @@ class _Judgement:
         self._authorizer = world.authorizer
         self._now = now
         self._deadline = deadline
+        self._observer = observer
         self._fresh = fresh
         self._facts: dict[str, JSON] = {}
         self._unavailable: dict[str, str] = {}
@@ -165,6 +168,7 @@ class _Judgement:
             skipped = self._skipped(policy.name, policy.binding_name, case)
             if skipped:
                 settled.append(skipped)
+                self._observer.left_out(policy, f"exemption '{skipped.exemption}' lets this request through")
             else:
                 kept.append(policy)
         return kept, settled
@@ -204,7 +208,7 @@ class _Judgement:
         context = self._context(request)
         origin = self._policies.catalog[ORIGIN].resolve(context)
         subject = Subject(request, origin, lambda: natives.namespace(context))
-        return Case(subject, natives.variables(request), self._resolver(context))
+        return Case(subject, natives.variables(request), self._resolver(context), self._observer)
 
     def _resolver(self, context: FactContext) -> Callable[[Iterable[str]], tuple[dict[str, JSON], dict[str, str]]]:
         def resolve(names: Iterable[str]) -> tuple[dict[str, JSON], dict[str, str]]:

@@ -21,6 +21,26 @@ Facts = Callable[[Iterable[str]], "tuple[Mapping[str, JSON], Mapping[str, str]]"
 """Resolves facts by name: their values, and why the others are not available."""
 
 
+class Observer:
+    """Is told what happens while a request is judged. It watches for the authors' tools, and has no say."""
+
+    def left_out(self, policy: CompiledPolicy, why: str) -> None:
+        """A policy is not judged for this request: it does not cover it, a condition is not met, it is exempted."""
+
+    def conditions(self, policy: CompiledPolicy, values: Activation, case: Case) -> None:
+        """The match conditions of a policy are about to be judged with these values."""
+
+    def validations(self, policy: CompiledPolicy, values: Activation, case: Case) -> None:
+        """The validations and audit annotations of a policy are about to be judged with these values."""
+
+    def mutation(self, policy: CompiledPolicy, mutation: CompiledMutation, values: Activation, case: Case) -> None:
+        """A mutation of a policy is about to be worked out with these values."""
+
+
+NOBODY = Observer()
+"""Watches and does nothing."""
+
+
 @dataclass(slots=True)
 class Case:
     """One request as policies see it. Used by one thread; facts are computed at most once."""
@@ -29,6 +49,7 @@ class Case:
     natives: Mapping[str, JSON]
     """The values of object, oldObject, request and authorizer."""
     facts: Facts
+    observer: Observer = NOBODY
     _unavailable: dict[str, str] = field(default_factory=dict)
     """Why a fact or variable has no value, by the name it would be bound under."""
 
@@ -69,26 +90,38 @@ class Case:
 
 def applicable(policies: Sequence[CompiledPolicy], case: Case) -> tuple[list[CompiledPolicy], list[Evaluation]]:
     """Say which policies apply to a request, and for which that could not be told (an evaluation with an error)."""
-    failed: list[Evaluation] = []
-    covering: list[CompiledPolicy] = []
-    for policy in policies:
-        try:
-            if not why_not(policy, case.subject):
-                covering.append(policy)
-        except FactUnavailable as error:
-            failed.append(_failed(policy, str(error)))
+    covering, failed = _covering(policies, case)
     conditional = [policy for policy in covering if policy.conditions]
     if not conditional:
         return covering, failed
     values = case.bind([(policy, policy.for_conditions) for policy in conditional])
     applied: list[CompiledPolicy] = []
     for policy in covering:
-        met, error_text = _conditions(policy, values, case)
-        if met:
-            applied.append(policy)
+        case.observer.conditions(policy, values, case)
+        unmet, error_text = _conditions(policy, values, case)
+        if unmet:
+            case.observer.left_out(policy, f"match condition '{unmet}' is not met")
         elif error_text:
             failed.append(_failed(policy, error_text))
+        else:
+            applied.append(policy)
     return applied, failed
+
+
+def _covering(policies: Sequence[CompiledPolicy], case: Case) -> tuple[list[CompiledPolicy], list[Evaluation]]:
+    covering: list[CompiledPolicy] = []
+    failed: list[Evaluation] = []
+    for policy in policies:
+        try:
+            reason = why_not(policy, case.subject)
+        except FactUnavailable as error:
+            failed.append(_failed(policy, str(error)))
+            continue
+        if reason:
+            case.observer.left_out(policy, reason)
+        else:
+            covering.append(policy)
+    return covering, failed
 
 
 def why_not(policy: CompiledPolicy, subject: match.Subject) -> str:
@@ -102,16 +135,19 @@ def why_not(policy: CompiledPolicy, subject: match.Subject) -> str:
     return reason
 
 
-def _conditions(policy: CompiledPolicy, values: Activation, case: Case) -> tuple[bool, str]:
-    """All conditions must hold. One that is false decides, even where another fails; Source: VAP matchConditions."""
+def _conditions(policy: CompiledPolicy, values: Activation, case: Case) -> tuple[str, str]:
+    """The condition that is false, and the first error of another; all must hold.
+
+    One that is false decides, even where another fails; Source: VAP matchConditions.
+    """
     error_text = ""
     for name, expression in policy.conditions:
         try:
             if not expression.test(values):
-                return False, ""
+                return name, ""
         except EvaluationError as error:
             error_text = error_text or f"match condition '{name}': {case.explain(error)}"
-    return not error_text, error_text
+    return "", error_text
 
 
 def validate(policies: Sequence[CompiledPolicy], case: Case) -> list[Evaluation]:
@@ -124,6 +160,7 @@ def validate(policies: Sequence[CompiledPolicy], case: Case) -> list[Evaluation]
 
 def _validate(policy: CompiledPolicy, values: Activation, case: Case) -> Evaluation:
     started = time.perf_counter()
+    case.observer.validations(policy, values, case)
     violations: list[Violation] = []
     annotations: dict[str, str] = {}
     errors: list[str] = []
@@ -192,6 +229,7 @@ def change(policy: CompiledPolicy, mutation: CompiledMutation, case: Case) -> Ev
     warnings: tuple[str, ...] = ()
     error_text = ""
     values = case.bind([(policy, policy.for_mutations)])
+    case.observer.mutation(policy, mutation, values, case)
     try:
         result = mutation.expression.evaluate(values)
         patch = as_patch(result, case.natives["object"], json_patch=mutation.document.json_patch)

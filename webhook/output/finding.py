@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from webhook.errors import InputError, Problem
 from webhook.model.objects import JSON
 
 
@@ -16,6 +17,11 @@ class Level(StrEnum):
     ERROR = "error"
     WARNING = "warning"
     NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst: what findings are sorted by."""
+        return list(Level).index(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,24 @@ class Examined:
     skipped: str = ""
     """Why it was not judged, such as an exemption; empty if it was."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether there is an error among its findings."""
+        return any(finding.level is Level.ERROR for finding in self.findings)
+
+    @property
+    def shown(self) -> tuple[Finding, ...]:
+        """Findings and notes as a person reads them: worst first, each with a place and a subject."""
+        notes = (Finding(rule="", level=Level.NOTE, message=note) for note in self.notes)
+        return tuple(
+            dataclasses.replace(
+                one,
+                place=one.place if one.place.file else self.place,
+                subject=one.subject or self.subject,
+            )
+            for one in sorted((*self.findings, *notes), key=lambda one: one.level.rank)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -95,6 +119,14 @@ class Report:
     examined: tuple[Examined, ...]
     revision: str = ""
     """Of the policy set."""
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What the result rests on, such as who asked and which cluster's state was looked at."""
+    left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """What was met and not examined: how many, by reason."""
+    problems: tuple[Problem, ...] = ()
+    """What could not be read; the rest was examined all the same."""
+    warning_exit_code: int = 0
+    """What to exit with where there are warnings and nothing worse."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -109,3 +141,25 @@ class Report:
     def failed(self) -> bool:
         """Whether there is an error among them."""
         return self.count(Level.ERROR) > 0
+
+    @property
+    def exit_code(self) -> int:
+        """What the command exits with: input that could not be read outweighs what was found in the rest."""
+        if self.problems:
+            return InputError.exit_code
+        if self.failed:
+            return 1
+        return self.warning_exit_code if self.count(Level.WARNING) else 0
+
+    @property
+    def summary(self) -> Mapping[str, int]:
+        """How many things were examined, how they fared, and how many findings there are of each level."""
+        return {
+            "examined": len(self.examined),
+            "failed": sum(one.failed for one in self.examined),
+            "skipped": sum(bool(one.skipped) for one in self.examined),
+            "errors": self.count(Level.ERROR),
+            "warnings": self.count(Level.WARNING),
+            "notes": self.count(Level.NOTE) + sum(len(one.notes) for one in self.examined),
+            "problems": len(self.problems),
+        }

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from webhook.errors import FactUnavailable
 from webhook.model.objects import JSON, GroupVersionResource, Object
-from webhook.model.request import AdmissionRequest, UserInfo
+from webhook.model.request import AdmissionRequest, Operation, UserInfo
 
 T = TypeVar("T")
 
@@ -250,3 +250,13 @@ class Fact:
 
 FactCatalog: TypeAlias = Mapping[str, Fact]
 """All facts by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Requests of which a fact can say something. For others it has a value too, which says nothing of them."""
+
+    resources: frozenset[tuple[str, str]] = frozenset()
+    """Group and resource, which are written as in a resource rule: ``pods``, ``pods/eviction``, ``pods/*`` for the pod
+    itself and all of its subresources. Empty: every resource."""
+    operations: frozenset[Operation] = frozenset(Operation)

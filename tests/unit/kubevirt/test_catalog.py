@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.builders import (
     CRITICAL,
+    NOW,
     PARAMETERS,
     cluster_role,
     context,
@@ -34,13 +37,20 @@ from tests.support.builders import (
     vmim,
 )
 from webhook import kubevirt as package
+from webhook.admission.pipeline import World
+from webhook.authoring.lint.shapes import Shape, in_scope
 from webhook.errors import FactUnavailable
-from webhook.kubevirt.catalog import FACTS
+from webhook.kubevirt.catalog import EVERYWHERE, FACTS, SCOPES
+from webhook.kubevirt.rbac import RBACAuthorizer
 from webhook.kubevirt.resources import RESOURCES
-from webhook.model.facts import CelType
+from webhook.model.facts import CelType, Deadline, FactContext
+from webhook.model.objects import GroupVersionKind, GroupVersionResource
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
+from webhook.offline.testing.suite import suites
+from webhook.offline.testing.world import StatedAuthorizer, store_of
 
 CATALOG = "webhook.kubevirt.catalog"
+ROOT = Path(__file__).parents[3]
 
 
 def is_text(found: Any) -> bool:
@@ -194,3 +204,67 @@ def test_every_fact_is_documented_and_dotted() -> None:
         assert "." in name
         assert fact.summary[0].isupper()
         assert fact.summary.endswith(".")
+
+
+def test_every_fact_has_a_scope() -> None:
+    assert SCOPES.keys() == FACTS.keys()
+    assert all(scopes and all(scope.operations for scope in scopes) for scopes in SCOPES.values())
+
+
+def _value(name: str, found: FactContext) -> Any:
+    try:
+        return FACTS[name].resolve(found)
+    except FactUnavailable:
+        return FactUnavailable
+
+
+def test_outside_its_scope_a_fact_is_what_it_is_for_a_request_about_anything() -> None:
+    """Held against every kind of request in the tests of the built-in policies."""
+    wrong: set[tuple[str, str]] = set()
+    asked: set[tuple[str, Shape]] = set()
+    for suite in suites([ROOT / "policies"]):
+        store = store_of(suite)
+        world = World(store, StatedAuthorizer(suite.reviews) if suite.reviews else RBACAuthorizer(store))
+        for case in suite.cases:
+            found = _shape(case.request)
+            if (suite.name, found) in asked:
+                continue
+            asked.add((suite.name, found))
+            judged, other = (_context(world, one) for one in (case.request, _about_a_config_map(case.request)))
+            wrong |= {
+                (name, f"{found} ({case.where})")
+                for name, scopes in SCOPES.items()
+                if scopes != EVERYWHERE and not in_scope(scopes, found) and _value(name, judged) != _value(name, other)
+            }
+    assert wrong == set()
+    assert len(asked) > 100
+
+
+def _shape(asked: AdmissionRequest) -> Shape:
+    resource = asked.resource
+    return Shape(
+        group=resource.group, resource=resource.resource, subresource=asked.subresource, operation=asked.operation
+    )
+
+
+def _about_a_config_map(asked: AdmissionRequest) -> AdmissionRequest:
+    found = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": asked.subject.name}}
+    return replace(
+        asked,
+        resource=GroupVersionResource("", "v1", "configmaps"),
+        kind=GroupVersionKind("", "v1", "ConfigMap"),
+        subresource="",
+        object=found if asked.object is not None else None,
+        old_object=found if asked.old_object is not None else None,
+    )
+
+
+def _context(world: World, asked: AdmissionRequest) -> FactContext:
+    return FactContext(
+        request=asked,
+        view=world.view,
+        authorizer=world.authorizer,
+        parameters=PARAMETERS,
+        now=NOW,
+        deadline=Deadline.after(30),
+    )

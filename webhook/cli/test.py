@@ -2,58 +2,94 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from webhook.errors import PolicyError, Problem, UsageError
-from webhook.offline.run import CaseResult, run
-from webhook.offline.suite import Suite, suites
+from webhook.cli import options
+from webhook.errors import UsageError
+from webhook.offline.testing import resultjson, resulttext
+from webhook.offline.testing.resultreport import report_of
+from webhook.offline.testing.results import Asked, Results, run_all
+from webhook.output.render import render
+
+_FULL = 100
 
 
 @click.command("test", short_help="Run the tests of policies.")
-@click.argument("paths", metavar="DIR...", nargs=-1, required=True)
+@click.argument("paths", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--run", "pattern", metavar="REGEX", default="", help="Only cases whose TEST/CASE this is found in.")
+@click.option("--fail-only", is_flag=True, help="Show only cases that failed, in every form.")
+@click.option("--trace", is_flag=True, help="Show how each case was decided: policies, variables, facts.")
+@click.option("--coverage", is_flag=True, help="Show what of the policies below DIR no case exercises.")
 @click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Form of the report.",
+    "--coverage-min",
+    "minimum",
+    type=click.FloatRange(0, _FULL),
+    metavar="PERCENT",
+    help="Fail below this coverage; implies --coverage.",
 )
-def command(paths: tuple[str, ...], pattern: str, output: str) -> int:
+@click.option("--require-tests", is_flag=True, help="Fail if a policy below DIR is judged by no case.")
+@options.output("table", "json", "junit", "markdown", "github")
+def command(  # noqa: PLR0913 - one argument for each option
+    *,
+    paths: tuple[Path, ...],
+    pattern: str,
+    fail_only: bool,
+    trace: bool,
+    coverage: bool,
+    minimum: float | None,
+    require_tests: bool,
+    form: str,
+) -> int:
     """Run every PolicyTest below the directories, through the same decision as the webhook.
 
-    By convention the tests of a policy are policies/NAME/tests/*.yaml. Nothing is asked of a cluster.
+    By convention the tests of a policy are policies/NAME/tests/*.yaml. Nothing is asked of a cluster: what a policy
+    looks up, a test declares, or states to be absent.
 
-    Exit code: 0 all passed, 1 some failed, 2 wrong use or input, 3 an error.
-    """
-    wanted = _wanted(pattern)
-    found = suites([Path(path) for path in paths])
-    results = _run_all(found, wanted)
-    if not results:
-        raise UsageError(f"no case of {len(found)} tests is called like '{pattern}'", hint="names are TEST/CASE")
-    click.echo(_json(results) if output == "json" else _table(results))
-    return 0 if all(result.passed for result in results) else 1
+    \b
+    Examples:
+      migguard test policies
+      migguard test policies --run 'cancel-guard|rights/' --trace --fail-only
+      migguard test policies --require-tests --coverage-min 100 -o junit > tests.xml
+
+    Coverage counts each policy and binding, each condition, validation and mutation both ways, each text in each
+    language, each audit annotation, and both ways of every operand of &&, ||, ! and ?: that is reached.
+
+    Exit code: 0 all passed, 1 a case failed, or a policy lacks tests or coverage, 2 wrong use or input (the other tests
+    are run all the same), 3 an error.
+    """  # noqa: D301 - click's own mark
+    if pattern and require_tests:
+        raise UsageError("--require-tests needs all cases", hint="leave out --run")
+    results = run_all(
+        Asked(
+            paths=paths,
+            wanted=_wanted(pattern),
+            fail_only=fail_only,
+            trace=trace,
+            coverage=coverage or minimum is not None,
+            minimum=minimum or 0.0,
+            require_tests=require_tests,
+        )
+    )
+    for problem in results.problems:
+        click.echo(f"migguard: {problem}", err=True)
+    if pattern and not (results.passed or results.failed or results.problems):
+        raise UsageError(f"no case is called like '{pattern}'", hint="names are TEST/CASE")
+    click.echo(_written(results, form))
+    return results.exit_code
 
 
-def _run_all(found: Sequence[Suite], wanted: Callable[[str], bool]) -> list[CaseResult]:
-    """Run all tests. Raises PolicyError with the problems of all that cannot be set up."""
-    results: list[CaseResult] = []
-    problems: list[Problem] = []
-    for suite in found:
-        try:
-            results += run(suite, wanted)
-        except PolicyError as error:
-            problems += error.problems
-    if problems:
-        raise PolicyError(tuple(dict.fromkeys(problems)))
-    return results
+def _written(results: Results, form: str) -> str:
+    match form:
+        case "table":
+            return resulttext.write(results)
+        case "json":
+            return resultjson.write(results)
+        case _:
+            return render(report_of(results), form)
 
 
 def _wanted(pattern: str) -> Callable[[str], bool]:
@@ -62,38 +98,3 @@ def _wanted(pattern: str) -> Callable[[str], bool]:
     except re.error as error:
         raise UsageError(f"--run: '{pattern}' is not a regular expression: {error}") from error
     return lambda name: search(name) is not None
-
-
-def _table(results: Sequence[CaseResult]) -> str:
-    failed = [result for result in results if not result.passed]
-    lines = []
-    for result in failed:
-        lines.append(f"FAIL {result.case.where} {result.suite}/{result.case.name}")
-        lines += [f"     {mismatch}" for mismatch in result.mismatches]
-    return "\n".join([*lines, f"{len(results) - len(failed)} passed, {len(failed)} failed"])
-
-
-def _json(results: Sequence[CaseResult]) -> str:
-    failed = sum(not result.passed for result in results)
-    report = {"passed": len(results) - failed, "failed": failed, "cases": [_case(result) for result in results]}
-    return json.dumps(report, indent=2)
-
-
-def _case(result: CaseResult) -> dict[str, Any]:
-    last = result.outcome.last
-    return {
-        "test": result.suite,
-        "case": result.case.name,
-        "where": result.case.where,
-        "passed": result.passed,
-        "mismatches": [{"field": one.field, "expected": one.expected, "got": one.got} for one in result.mismatches],
-        "decision": {
-            "allowed": last.allowed,
-            "code": last.code,
-            "reason": last.reason,
-            "message": last.message,
-            "warnings": list(result.outcome.warnings),
-            "patch": list(result.outcome.patch),
-            "auditAnnotations": result.outcome.audit_annotations,
-        },
-    }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from webhook.admission import review as review_format
+from webhook.errors import ReviewError
 from webhook.kubevirt.resources import RESOURCES
 from webhook.model.objects import (
     GroupVersionKind,
@@ -27,6 +30,7 @@ _NEEDED: Mapping[Operation, frozenset[str]] = {
     Operation.CONNECT: frozenset({"object"}),
 }
 """Which objects come with an operation. Source: Kubernetes ``admission.k8s.io/v1`` types."""
+_IN_REVIEW = frozenset({"user", "operation", "object", "oldObject", "resource", "subresource", "dryRun", "options"})
 
 
 class RequestError(Exception):
@@ -41,6 +45,8 @@ class RequestError(Exception):
 
 def request_of(case: Mapping[str, Any], uid: str) -> AdmissionRequest:
     """Return the request of a case whose objects are loaded. Raises RequestError."""
+    if "review" in case:
+        return _reviewed(case)
     operation = Operation(text(case, "operation"))
     given = frozenset({"object", "oldObject"} & case.keys())
     for name in sorted(_NEEDED[operation] - given):
@@ -76,6 +82,16 @@ def request_of(case: Mapping[str, Any], uid: str) -> AdmissionRequest:
         options=case.get("options"),
         dry_run=case.get("dryRun") is True,
     )
+
+
+def _reviewed(case: Mapping[str, Any]) -> AdmissionRequest:
+    """The request in an AdmissionReview, read as the webhook reads it."""
+    for name in sorted(_IN_REVIEW & case.keys()):
+        raise RequestError((name,), f"'{name}' and a review are both given", "the review says it all: remove it")
+    try:
+        return review_format.parse(json.dumps(case["review"]).encode())
+    except ReviewError as error:
+        raise RequestError(("review",), error.message, error.hint) from error
 
 
 def user_of(node: Mapping[str, Any]) -> UserInfo:

@@ -11,37 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from webhook.errors import InputError, PolicyError, Problem
-from webhook.model.decision import PatchOperation
-from webhook.model.facts import Attributes
-from webhook.model.objects import Object, mapping, mappings, strings, text, value
+from webhook.model.objects import Object, mapping, mappings, strings, text
 from webhook.model.request import AdmissionRequest, Phase
 from webhook.offline.request import RequestError, request_of
+from webhook.offline.testing.expectation import Expectation, faults
+from webhook.offline.testing.stated import Absent, Review, reviews_of
 from webhook.policy import schema
 from webhook.policy.loader import check_windows
 from webhook.policy.reading import instant
 from webhook.policy.spelling import nearest
 from webhook.source.files import Document, find, parse, read
+from webhook.source.parsed import FilePath
 
 _GROUP = "migguard.io/"
 _MENTIONED = re.compile(r"migguard\.io/v\d|PolicyTest")
 """Only files with this in their text are parsed: a directory of policies may hold foreign files."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """What a case must come to; None where it says nothing. Texts are parts of what must be there, or /expressions/."""
-
-    allowed: bool | None = None
-    code: int | None = None
-    reason: str | None = None
-    policy: str | None = None
-    message: tuple[str, ...] | None = None
-    warnings: tuple[str, ...] | None = None
-    errors: tuple[str, ...] = ()
-    """Errors of evaluation; any that is not expected fails the case."""
-    patch: tuple[PatchOperation, ...] | None = None
-    patched: Mapping[str, Any] | None = None
-    audit_annotations: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +37,16 @@ class Case:
     request: AdmissionRequest
     phases: tuple[Phase, ...]
     expect: Expectation
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """One stated answer to permission questions; ``*`` as the user is anyone."""
-
-    user: str
-    question: str
-    """As :class:`Attributes` write it."""
-    allowed: bool
+    path: FilePath = ()
+    """Where it stands in the document of its suite."""
+    now: datetime | None = None
+    """What the clock says in this case; None: as in the suite."""
+    objects: tuple[Object, ...] = ()
+    """Objects of the cluster in this case, besides or instead of those of the suite."""
+    absent: tuple[Absent, ...] = ()
+    """What is not in the cluster in this case, whatever the suite says."""
+    reviews: tuple[Review, ...] = ()
+    """Answers that come before those of the suite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +62,16 @@ class Suite:
     objects: tuple[Object, ...]
     cluster: tuple[Path, ...]
     reviews: tuple[Review, ...]
+    absent: tuple[Absent, ...] = ()
     cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The tests below some paths, and what is wrong with those that cannot be read."""
+
+    suites: tuple[Suite, ...]
+    problems: tuple[Problem, ...]
 
 
 def suites(paths: Sequence[Path]) -> tuple[Suite, ...]:
@@ -86,24 +79,37 @@ def suites(paths: Sequence[Path]) -> tuple[Suite, ...]:
 
     Raises PolicyError with every problem of every file, and InputError if a path is missing or there is no test at all.
     """
+    found = read_suites(paths)
+    if found.problems:
+        raise PolicyError(found.problems)
+    return found.suites
+
+
+def read_suites(paths: Sequence[Path]) -> Found:
+    """Do the same, but give the tests that can be read and the problems of the others.
+
+    Raises InputError if a path is missing or there is no test at all.
+    """
     problems: list[Problem] = []
     found: list[Suite] = []
     for file in find(list(paths)):
-        content = read(file)
+        try:
+            content = read(file)
+        except InputError as error:
+            problems.append(Problem(error.where, error.message, error.hint))
+            continue
         if not _MENTIONED.search(content):
             continue
         documents, broken = parse(content, str(file))
         problems.extend(broken)
         for document in documents:
             found.extend(_suite(document, file.parent, problems))
-    if problems:
-        raise PolicyError(tuple(problems))
-    if not found:
+    if not (found or problems):
         where = ", ".join(map(str, paths))
         raise InputError(
             f"no {schema.TEST_KIND} was found", where=where, hint="tests lie in policies/NAME/tests/*.yaml"
         )
-    return tuple(found)
+    return Found(tuple(found), tuple(problems))
 
 
 def _suite(document: Document, folder: Path, problems: list[Problem]) -> Iterator[Suite]:
@@ -113,7 +119,7 @@ def _suite(document: Document, folder: Path, problems: list[Problem]) -> Iterato
             known = (*schema.KINDS, schema.TEST_KIND)
             problems.append(Problem(document.where(("kind",)), f"unknown kind '{kind}'", nearest(kind, known)))
         return
-    wrong = schema.check(document, kind) or [*_check_parameters(document), *_check_texts(document)]
+    wrong = schema.check(document, kind) or [*_check_parameters(document), *_check_expectations(document)]
     reading = _Reading(document, folder)
     if not wrong:
         suite = reading.suite()
@@ -146,20 +152,10 @@ def _check_parameters(document: Document) -> list[Problem]:
     return wrong or [*check_windows(parameters)]
 
 
-def _check_texts(document: Document) -> Iterator[Problem]:
+def _check_expectations(document: Document) -> Iterator[Problem]:
     for index, case in enumerate(mappings(document.value, "spec", "cases")):
-        expect = mapping(case, "expect")
-        places: dict[tuple[str, ...], Any] = {
-            (name,): value(expect, name) for name in ("message", "warnings", "errors")
-        }
-        places |= {("auditAnnotations", key): item for key, item in mapping(expect, "auditAnnotations").items()}
-        for place, texts in places.items():
-            for pattern in texts_of(texts) or ():
-                try:
-                    finds(pattern, "")
-                except re.error as error:
-                    where = document.where(("spec", "cases", index, "expect", *place))
-                    yield Problem(where, f"{pattern} is not a regular expression: {error}")
+        for path, message, hint in faults(mapping(case, "expect")):
+            yield Problem(document.where(("spec", "cases", index, "expect", *path)), message, hint)
 
 
 class _Reading:
@@ -178,24 +174,35 @@ class _Reading:
             document=self._document,
             policies=self._paths(strings(spec, "policies") or ("..",)),
             parameters=_parameters(self._document),
-            now=self._now(text(spec, "now")),
+            now=self._now(spec, ("spec",)),
             objects=tuple(mappings(spec, "objects")),
             cluster=self._paths(strings(spec, "cluster")),
-            reviews=tuple(_review(review) for review in mappings(spec, "accessReviews")),
+            reviews=reviews_of(spec),
+            absent=self._absent(spec, ("spec",)),
             cases=cases,
         )
 
     def _paths(self, names: Sequence[str]) -> tuple[Path, ...]:
         return tuple(_normal(Path(self._folder, name)) for name in names)
 
-    def _now(self, written: str) -> datetime | None:
+    def _now(self, node: Mapping[str, Any], place: FilePath) -> datetime | None:
+        written = text(node, "now")
         if not written:
             return None
         try:
             return instant(written)
         except ValueError:
-            self._problem(("spec", "now"), f"now '{written}' is not a time", "write 2026-12-31T18:00:00Z")
+            self._problem((*place, "now"), f"now '{written}' is not a time", "write 2026-12-31T18:00:00Z")
             return None
+
+    def _absent(self, node: Mapping[str, Any], place: FilePath) -> tuple[Absent, ...]:
+        found = []
+        for index, stated in enumerate(mappings(node, "absent")):
+            absent = Absent.of(stated)
+            for name, message, hint in absent.faults():
+                self._problem((*place, "absent", index, name), message, hint)
+            found.append(absent)
+        return tuple(found)
 
     def _cases(self, cases: Sequence[Mapping[str, Any]]) -> Iterator[Case]:
         names: set[str] = set()
@@ -215,13 +222,18 @@ class _Reading:
                 where=self._document.where((*place, "name")),
                 request=request,
                 phases=_PHASES[text(case, "phase") or "both"],
-                expect=_expectation(mapping(case, "expect")),
+                expect=Expectation.of(mapping(case, "expect")),
+                path=place,
+                now=self._now(case, place),
+                objects=tuple(mappings(case, "objects")),
+                absent=self._absent(case, place),
+                reviews=reviews_of(case),
             )
 
     def _files(self, case: Mapping[str, Any], place: tuple[str | int, ...]) -> dict[str, Object]:
         """The objects that stand in files of their own, by field."""
         found: dict[str, Object] = {}
-        for field_name in ("object", "oldObject"):
+        for field_name in ("object", "oldObject", "review"):
             name = text(case, f"{field_name}From")
             if not name:
                 continue
@@ -263,40 +275,3 @@ _PHASES: Mapping[str, tuple[Phase, ...]] = {
 def _normal(path: Path) -> Path:
     """The path as messages should show it, without ``..`` in its middle."""
     return Path(os.path.normpath(path))
-
-
-def texts_of(node: Any) -> tuple[str, ...] | None:
-    """One text or a list of them as a tuple; None where there is none."""
-    if isinstance(node, str):
-        return (node,)
-    return tuple(node) if isinstance(node, list) else None
-
-
-def finds(pattern: str, where: str) -> bool:
-    """Say whether a text is part of ``where``, or a ``/regular expression/`` matches in it."""
-    if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/"):
-        return re.search(pattern[1:-1], where, re.DOTALL) is not None
-    return pattern in where
-
-
-def _expectation(node: Mapping[str, Any]) -> Expectation:
-    return Expectation(
-        allowed=node.get("allowed"),
-        code=node.get("code"),
-        reason=node.get("reason"),
-        policy=node.get("policy"),
-        message=texts_of(node.get("message")),
-        warnings=texts_of(node.get("warnings")),
-        errors=texts_of(node.get("errors")) or (),
-        patch=tuple(node["patch"]) if "patch" in node else None,
-        patched=node.get("patched"),
-        audit_annotations=mapping(node, "auditAnnotations"),
-    )
-
-
-def _review(node: Mapping[str, Any]) -> Review:
-    fields = {
-        name: text(node, name) for name in ("verb", "group", "resource", "subresource", "namespace", "name", "path")
-    }
-    question = " ".join(text(node, "canI").split()) or str(Attributes(**fields))
-    return Review(text(node, "user"), question, node["allowed"])

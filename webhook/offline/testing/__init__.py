@@ -1,0 +1,1 @@
+"""PolicyTests: read, run, compared, and what they leave out."""

@@ -1,0 +1,1 @@
+"""How one request is decided, step by step, for people who want to know why."""

@@ -29,6 +29,7 @@ from webhook.model.decision import Decision
 from webhook.model.facts import Deadline
 from webhook.model.request import AdmissionRequest, Phase
 from webhook.policy.policyset import Keep, PolicyHolder, PolicySet
+from webhook.recording import basis, keeping
 from webhook.settings import Settings
 from webhook.telemetry import Metrics, State
 
@@ -88,6 +89,7 @@ class Runtime:
         self._follower = threading.Thread(target=self._follow, name="policies", daemon=True)
         self._draining = False
         self._holder = PolicyHolder(settings.policies, CATALOG, keep)
+        self._keeping = keeping(self._holder.current)
         self._looked = time.monotonic()
         self._trouble = ""
         self._cluster = _from_manifests(settings) if settings.cluster else _from_api_server(settings)
@@ -164,6 +166,7 @@ class Runtime:
             time=self._clock(),
             replica=self._settings.replica,
             cluster=self._settings.cluster_name,
+            basis=basis(self._keeping, self._cluster.world.view, request, decision.revision),
         )
         try:
             self._audit.write(written)
@@ -266,6 +269,7 @@ class Runtime:
         self.metrics.reloaded(ok=problem is None)
         if swapped:
             policies = self._holder.current
+            self._keeping = keeping(policies)
             log.info("policies reloaded", extra={"policies": _count(policies), "revision": policies.revision})
 
 

@@ -80,6 +80,28 @@ def test_a_record_says_when_and_where_it_was_decided(runtime, settings):
     assert runtime.metrics.registry.get_sample_value("migguard_audit_records_total") == 1
 
 
+def test_a_record_has_what_the_decision_can_be_made_again_from(runtime, settings):
+    request, decision = decide(runtime)
+    runtime.record(request, Phase.VALIDATE, decision)
+    (found,) = records(settings)
+    kept = found["input"]["request"]["object"]
+    assert (kept["metadata"]["name"], kept["spec"]) == ("move", {"vmiName": "db"})
+    assert found["input"]["namespaceObject"]["metadata"]["name"] == "prod"
+    assert set(found["input"]["parameters"]) >= {"critical", "freezeWindows", "installNamespaces"}
+
+
+def test_what_is_kept_follows_the_policies_in_force(runtime, settings):
+    request = parse(body("move"))
+    assert request.object is not None
+    noted = replace(request, object={**request.object, "extra": {"read": 1, "not": 2}})
+    (settings.policies[0] / "policy.yaml").write_text(POLICY.replace("object.metadata.name", "object.extra.read"))
+    runtime.reload_soon()
+    runtime._look()
+    runtime.record(noted, Phase.VALIDATE, runtime.decide(noted, Phase.VALIDATE, Deadline.after(5), "d-1"))
+    (found,) = records(settings)
+    assert found["input"]["request"]["object"]["extra"] == {"read": 1, "…": ["not"]}
+
+
 def test_a_record_that_cannot_be_written_is_counted_and_told(runtime, monkeypatch):
     def full(_):
         raise AuditError("full")

@@ -16,7 +16,7 @@ from webhook.admission.answer import Judged, combine
 from webhook.admission.exemption import exempting
 from webhook.admission.wording import phrases_of
 from webhook.errors import FactUnavailable
-from webhook.model.decision import Decision, Evaluation, PatchOperation, Result
+from webhook.model.decision import Decision, Evaluation, PatchOperation, Result, Stage
 from webhook.model.facts import Authorizer, ClusterView, Deadline, FactContext, Read, RecordingView, Refresher
 from webhook.model.objects import JSON
 from webhook.model.request import AdmissionRequest, Operation, Phase
@@ -102,6 +102,7 @@ class _Judgement:
         self._fresh = fresh
         self._facts: dict[str, JSON] = {}
         self._unavailable: dict[str, str] = {}
+        self._stages: list[Stage] = []
         self.questions: list[dict[str, JSON]] = []
 
     @property
@@ -128,7 +129,8 @@ class _Judgement:
             questions=tuple(self.questions),
             revision=self._policies.revision,
         )
-        return combine(judged, decision_id, phrases_of(self._policies.parameters))
+        decision = combine(judged, decision_id, phrases_of(self._policies.parameters))
+        return replace(decision, stages=tuple(self._stages))
 
     def _validate(self, case: Case) -> list[Evaluation]:
         judging = [
@@ -211,9 +213,16 @@ class _Judgement:
         return Case(subject, natives.variables(request), self._resolver(context), self._observer)
 
     def _resolver(self, context: FactContext) -> Callable[[Iterable[str]], tuple[dict[str, JSON], dict[str, str]]]:
+        facts: dict[str, JSON] = {}
+        missing: dict[str, str] = {}
+        self._stages.append(Stage(facts, missing))
+
         def resolve(names: Iterable[str]) -> tuple[dict[str, JSON], dict[str, str]]:
             values, unavailable = natives.resolve(context, self._policies.catalog, names)
-            self._facts.update({name: value for name, value in values.items() if name not in natives.LAZY_NAMES})
+            read = {name: value for name, value in values.items() if name not in natives.LAZY_NAMES}
+            facts.update(read)
+            missing.update(unavailable)
+            self._facts.update(read)
             self._unavailable.update(unavailable)
             return values, unavailable
 

@@ -9,31 +9,40 @@ Names are OPA's decision log's where it has one, and AdmissionReview's below ``i
 ``path``                OPA; the phase: ``validate`` or ``mutate``
 ``revision``            OPA; the policy set's content digest
 ``requested_by``        OPA; the authenticated user name
-``input.request``       AdmissionReview: uid, operation, kind, resource, subResource, namespace, name, dryRun, userInfo
+``input.request``       AdmissionReview: uid, operation, kind, resource, subResource, namespace, name, dryRun, userInfo;
+                        object, oldObject and options, pruned
+``input.…``             ours; namespaceObject (name and labels) and parameters (digests of what facts depend on)
 ``result.response``     AdmissionReview: allowed, status, warnings, patch (as JSON), auditAnnotations
 ``metrics``             OPA; parts of the time spent: ``timer_NAME_ns``
 ``origin``              ours; the class of requester (User, Drain, …)
 ``evaluations``         ours; each policy that matched: result, violations, exemption, error, time
 ``facts``               ours; facts that were read and their values
 ``unavailable``         ours; facts that were wanted and could not be had, with the reason
+``stages``              ours; facts and unavailable once more, of the object as it came and as each mutation left it;
+                        absent where only the former was asked about
 ``questions``           ours; authorization questions asked, with answers
 ``truncated``           ours; paths of what was cut to keep the record bounded; absent if nothing was
 ======================  =======================================================================================
 
-Never an object's body: of objects there is only what a fact or a message says. Of ``userInfo.extra`` only the keys are
-kept, as authenticators put tokens' contents there.
+Of objects only those fields are kept that a decision may be made by, see :mod:`webhook.audit.basis`: those that the
+policies in force read, and of kinds that matter to migrations the settings. Where others were, the key ``…`` lists
+their names. Never kept are managedFields, cloud-init's data, what Secrets and ConfigMaps hold, and the copy of the
+object that ``kubectl apply`` leaves. Of ``userInfo.extra`` only the keys are kept, as authenticators put tokens'
+contents there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from webhook import __version__
-from webhook.model.decision import Decision, Evaluation, Violation
+from webhook.audit.basis import Basis
+from webhook.audit.pruning import DROPPED
+from webhook.model.decision import Decision, Evaluation, Stage, Violation
 from webhook.model.objects import JSON, GroupVersionKind, GroupVersionResource
 from webhook.model.request import AdmissionRequest, Phase
 
@@ -48,8 +57,11 @@ MAX_CHARACTERS = 256 * 1024
 MAX_DEPTH = 12
 """Nesting; a fact's value may hold some JSON of its own."""
 
+EXTRA = "requester.extra"
+"""The fact whose values are not kept."""
 
-def record(
+
+def record(  # noqa: PLR0913 - all that is put on record is an argument
     request: AdmissionRequest,
     phase: Phase,
     decision: Decision,
@@ -57,8 +69,12 @@ def record(
     time: datetime,
     replica: str,
     cluster: str,
+    basis: Basis | None = None,
 ) -> dict[str, JSON]:
-    """Return the record of a decision: plain JSON of bounded size."""
+    """Return the record of a decision: plain JSON of bounded size.
+
+    With its ``basis`` the decision can be made again.
+    """
     labels = {"id": replica, "version": __version__} | ({"cluster": cluster} if cluster else {})
     cut = _Cut()
     written: dict[str, JSON] = cut.plain(
@@ -70,18 +86,46 @@ def record(
             "revision": decision.revision,
             "requested_by": request.user.username,
             "origin": decision.origin,
-            "input": {"request": _request(request)},
+            "input": _input(request, basis),
             "result": {"response": _response(decision)},
             "metrics": {f"timer_{part}_ns": round(seconds * 1e9) for part, seconds in decision.seconds.items()},
             "evaluations": [_evaluation(evaluation) for evaluation in decision.evaluations],
             "unavailable": decision.unavailable,
             "questions": decision.questions,
-            "facts": decision.facts,
+            "facts": _facts(decision.facts),
+            **_stages(decision.stages),
         }
     )
     if cut.paths:
         written["truncated"] = cut.paths
     return written
+
+
+def _input(request: AdmissionRequest, basis: Basis | None) -> dict[str, Any]:
+    if basis is None:
+        return {"request": _request(request)}
+    whole = _request(request) | {"object": basis.object, "oldObject": basis.old_object, "options": basis.options}
+    told = {"namespaceUnavailable": basis.namespace_unavailable} if basis.namespace_unavailable else {}
+    named = {"requestName": request.name} if request.name != request.subject.name else {}
+    return {
+        "request": whole,
+        "namespaceObject": basis.namespace,
+        "parameters": basis.parameters,
+        **told,
+        **named,
+    }
+
+
+def _facts(facts: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    if not facts.get(EXTRA):
+        return facts
+    return {**facts, EXTRA: {DROPPED: sorted(facts[EXTRA])}}
+
+
+def _stages(stages: Sequence[Stage]) -> dict[str, Any]:
+    if not any(stage.facts or stage.unavailable for stage in stages[1:]):
+        return {}
+    return {"stages": [{"facts": _facts(stage.facts), "unavailable": stage.unavailable} for stage in stages]}
 
 
 def _request(request: AdmissionRequest) -> dict[str, Any]:

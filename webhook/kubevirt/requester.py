@@ -95,6 +95,28 @@ def classify(user: UserInfo, parameters: Mapping[str, Any], request: AdmissionRe
     return _INSTALLED_ACCOUNTS.get(account, Origin.USER)
 
 
+def accounts(parameters: Mapping[str, Any]) -> dict[str, Origin]:
+    """Return the full user names of all accounts that are no person's, with their origin, as :func:`classify` has them.
+
+    virt-controller's is OtherSystem here, though what it creates may be a Drain or a WorkloadUpdate.
+    """
+    installed = {
+        f"system:serviceaccount:{namespace}:{account}": origin
+        for namespace in strings(parameters, "installNamespaces")
+        if namespace
+        for account, origin in _INSTALLED_ACCOUNTS.items()
+    }
+    named = (*sorted(_CONTROL_PLANE_ACCOUNTS), *strings(parameters, "systemAccounts"))
+    return {**installed, **dict.fromkeys(named, Origin.OTHER_SYSTEM)}
+
+
+def migrating_accounts(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the full user names of virt-controller, which creates migrations for drains and updates."""
+    named = (*_CONTROL_PLANE_ACCOUNTS, *strings(parameters, "systemAccounts"))
+    found = [f"system:serviceaccount:{one}:kubevirt-controller" for one in strings(parameters, "installNamespaces")]
+    return [account for account in found if account not in named]
+
+
 def _installed_account(username: str, parameters: Mapping[str, Any]) -> str:
     for namespace in strings(parameters, "installNamespaces"):
         prefix = f"system:serviceaccount:{namespace}:"

@@ -59,7 +59,10 @@ VMI = WatchedResource(
         "spec.domain.devices.tpm.enabled",
         "spec.domain.features.hyperv.reenlightenment",
         "spec.domain.features.hypervPassthrough",
-        "spec.domain.launchSecurity",
+        # Which kind it is, and not the sealed session and certificate of its owner.
+        "spec.domain.launchSecurity.sev.policy",
+        "spec.domain.launchSecurity.snp.policy",
+        "spec.domain.launchSecurity.tdx.policy",
         "spec.domain.memory",
         "spec.domain.resources.limits.cpu",
         "spec.domain.resources.limits.memory",

@@ -76,6 +76,14 @@ class Evaluation:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What was read while the object was as it came, or as one mutation left it."""
+
+    facts: Mapping[str, JSON]
+    unavailable: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The one answer to a request; the AdmissionReview response and the audit record are both made from it."""
@@ -94,6 +102,9 @@ class Decision:
     """Every fact that was read and its value."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Facts that were wanted and could not be had, with the reason."""
+    stages: tuple[Stage, ...] = ()
+    """Of ``facts`` and ``unavailable``, what was read of the object as it came, then after each change by a mutation: a
+    fact about the object may differ."""
     questions: tuple[Mapping[str, JSON], ...] = ()
     """Authorization questions asked for this decision, with their answers."""
     origin: str = ""

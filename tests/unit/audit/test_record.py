@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from webhook import __version__
 from webhook.audit import record as module
+from webhook.audit.basis import Basis
+from webhook.audit.pruning import DROPPED
 from webhook.audit.record import record
-from webhook.model.decision import Action, Decision, Evaluation, Result, Violation
+from webhook.model.decision import Action, Decision, Evaluation, Result, Stage, Violation
 from webhook.model.objects import GroupVersionKind, GroupVersionResource
 from webhook.model.request import AdmissionRequest, Operation, Phase, UserInfo
 
@@ -108,6 +110,43 @@ def test_a_record_holds_no_object_and_no_token():
     assert "body-value" not in text
     assert "secret-value" not in text
     assert "example.org/token" in text
+
+
+BASIS = Basis(
+    object={"spec": {"vmiName": "db", DROPPED: ["secret"]}},
+    options={"fieldManager": "kubectl"},
+    namespace={"metadata": {"name": "prod", "labels": {"tier": "1"}}},
+    parameters={"critical": "0123456789ab"},
+)
+
+
+def test_with_its_basis_a_record_has_what_the_decision_can_be_made_again_from():
+    found = record(REQUEST, Phase.VALIDATE, DECISION, time=TIME, replica="pod-1", cluster="", basis=BASIS)["input"]
+    assert found["request"]["object"] == {"spec": {"vmiName": "db", DROPPED: ["secret"]}}
+    assert found["request"]["oldObject"] is None
+    assert found["request"]["options"] == {"fieldManager": "kubectl"}
+    assert found["namespaceObject"]["metadata"]["labels"] == {"tier": "1"}
+    assert found["parameters"] == {"critical": "0123456789ab"}
+    assert found["requestName"] == ""  # the name in the record is made up of metadata.generateName
+    assert "namespaceUnavailable" not in found
+
+
+def test_of_the_fact_that_holds_what_the_authenticator_added_only_the_keys_are_kept():
+    facts = {"requester.extra": {"example.org/token": ["secret-value"]}}
+    stages = (Stage(facts, {}), Stage({"vmi.node": "n1"}, {}))
+    found = written(decision=Decision(id="d", uid="u", allowed=True, facts=facts, stages=stages))
+    assert found["facts"] == found["stages"][0]["facts"] == {"requester.extra": {DROPPED: ["example.org/token"]}}
+    assert "secret-value" not in json.dumps(found)
+
+
+def test_facts_stand_by_stage_only_where_more_was_asked_about_than_the_object_as_it_came():
+    first, untouched = Stage({"config.after": 1}, {}), Stage({}, {})
+    again = Stage({"config.after": 2}, {"vmi.node": "stale"})
+    assert "stages" not in written(decision=Decision(id="d", uid="u", allowed=True, stages=(first, untouched)))
+    assert written(decision=Decision(id="d", uid="u", allowed=True, stages=(first, again)))["stages"] == [
+        {"facts": {"config.after": 1}, "unavailable": {}},
+        {"facts": {"config.after": 2}, "unavailable": {"vmi.node": "stale"}},
+    ]
 
 
 def test_two_records_of_one_decision_are_equal():

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
-from webhook.cluster.failures import explain, refused
+from webhook.cluster.failures import StatusError, explain, refused
 from webhook.cluster.transport import open_transport
 from webhook.errors import ClusterError, UsageError
 from webhook.model.objects import JSON, GroupVersionResource, items, text
@@ -37,6 +37,7 @@ MAX_ERROR_BODY = 64 * 1024
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS = 5.0
 _OK = range(200, 300)
+_BUSY = 429
 _CLOSED = "the connection to the API server was closed by us"
 
 Query = Mapping[str, str | int]
@@ -79,7 +80,18 @@ class Page:
 class Client:
     """Speaks to one kube-apiserver. Safe to use from many threads. Made by :func:`connect`."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(
+        self, transport: Transport, *, patience: Sequence[float] = (), pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Make a client.
+
+        Args:
+            transport: What sends.
+            patience: Where the API server says that it is busy (429): seconds to wait before each further try.
+            pause: Waits.
+        """
+        self._patience = tuple(patience)
+        self._pause = pause
         self._transport = transport
         self._closed = threading.Event()
 
@@ -105,6 +117,19 @@ class Client:
     def post(self, path: str, body: JSON, *, timeout: float = 30.0) -> JSON:
         """Create ``body`` at ``path`` and return what the API server made of it; errors as :meth:`get`."""
         return _json(self.server, path, self._call("POST", path, None, json.dumps(body).encode(), timeout))
+
+    def apply(self, path: str, body: JSON, *, manager: str, timeout: float = 30.0) -> None:
+        """Create or update the object at ``path`` by server-side apply, as the owner of the fields of ``body``.
+
+        Fields that another manager owns are taken over. Errors as :meth:`get`.
+        Source: Kubernetes "Server-Side Apply" (JSON is YAML).
+        """
+        query: Query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        self._call("PATCH", path, query, json.dumps(body).encode(), timeout)
+
+    def delete(self, path: str, *, timeout: float = 30.0) -> None:
+        """Delete the object at ``path``; errors as :meth:`get`."""
+        self._call("DELETE", path, None, None, timeout)
 
     def pages(self, path: str, query: Query | None = None, *, timeout: float = 30.0) -> Iterator[Page]:
         """Yield a list page by page; ``timeout`` is for each page.
@@ -154,6 +179,16 @@ class Client:
                 raise ClusterError(f"the watch on {path} ended in the middle of an event")
 
     def _call(self, method: str, path: str, query: Query | None, body: bytes | None, timeout: float) -> bytes:
+        for wait in self._patience:
+            try:
+                return self._call_once(method, path, query, body, timeout)
+            except StatusError as error:
+                if error.status != _BUSY:
+                    raise
+            self._pause(wait)
+        return self._call_once(method, path, query, body, timeout)
+
+    def _call_once(self, method: str, path: str, query: Query | None, body: bytes | None, timeout: float) -> bytes:
         ends = time.monotonic() + timeout
         with self._foreign(method, path, timeout):
             answer = self._send(method, path, query, body, timeout)
@@ -201,12 +236,13 @@ def resource_path(resource: GroupVersionResource, namespace: str = "", name: str
     return "".join(f"/{quote(part, safe=':')}" for part in parts)
 
 
-def connect(kubeconfig: Path | None = None, context: str | None = None) -> Client:
+def connect(kubeconfig: Path | None = None, context: str | None = None, *, patience: Sequence[float] = ()) -> Client:
     """Return a client for the cluster of a kubeconfig file, or of the pod we run in. Nothing is sent yet.
 
     Args:
         kubeconfig: The file; None for the service account of the pod.
         context: A context of the kubeconfig; None for its current one.
+        patience: See :class:`Client`.
 
     Raises:
         InputError: the kubeconfig cannot be used.
@@ -215,7 +251,7 @@ def connect(kubeconfig: Path | None = None, context: str | None = None) -> Clien
     """
     if kubeconfig is None and context is not None:
         raise UsageError("a context was given without a kubeconfig", hint="name the file with --kubeconfig")
-    return Client(open_transport(kubeconfig, context))
+    return Client(open_transport(kubeconfig, context), patience=patience)
 
 
 def _read(answer: Answer, ends: float, limit: int) -> bytes:

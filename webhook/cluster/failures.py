@@ -21,6 +21,8 @@ from webhook.model.objects import text
 
 _CONNECTING = "Failed to establish a new connection: "
 
+_VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
+
 _LONGEST = 300
 """Characters of foreign text in a message."""
 
@@ -95,8 +97,8 @@ def needed_right(method: str, path: str, query: Mapping[str, object]) -> str:
     if rest[:1] == ["namespaces"] and len(rest) > 2:  # noqa: PLR2004 - namespaces, its name, then the resource
         where, rest = f"in namespace {rest[1]}", rest[2:]
     resource, named = (rest[0] if rest else "*"), len(rest) > 1
-    if method == "POST":
-        verb = "create"
+    if method in _VERBS:
+        verb = _VERBS[method]
     elif query.get("watch"):
         verb = "watch"
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webhook.cluster.documents import Found, read_file
+from webhook.cluster.snapshot import is_header
 from webhook.cluster.store import Store
 from webhook.errors import InputError, Problem
 from webhook.model.facts import WatchedResource
@@ -46,7 +47,7 @@ def load(paths: Iterable[Path], resources: Iterable[WatchedResource] | None = No
         reading.take(read_file(file))
     if reading.problems:
         raise _error(reading.problems)
-    if not reading.objects and not reading.ignored:
+    if not reading.objects and not reading.ignored and not reading.snapshots:
         raise InputError("the manifests hold no object", where=", ".join(map(str, files[:3])))
     return Manifests(tuple(reading.objects), dict(sorted(reading.ignored.items())))
 
@@ -81,6 +82,7 @@ class _Reading:
         self.objects: list[Object] = []
         self.ignored: Counter[str] = Counter()
         self.problems: list[Problem] = []
+        self.snapshots = 0
         self._places: dict[tuple[str, str, str, str], Found] = {}
 
     def take(self, found: Iterable[Found | Problem]) -> None:
@@ -90,6 +92,9 @@ class _Reading:
                 self.problems.append(problem)
 
     def _object(self, found: Found) -> Problem | None:
+        if is_header(found.value):  # says what the snapshot beside it is; no object of a cluster
+            self.snapshots += 1
+            return None
         problem = _identity_problem(found)
         if problem is not None:
             return problem

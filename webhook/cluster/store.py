@@ -50,6 +50,7 @@ class _State:
     lock: threading.Lock = field(default_factory=threading.Lock)
     synced: bool = False
     contacted: float | None = None
+    refused: str = ""
 
 
 class Listing:
@@ -81,6 +82,7 @@ class Listing:
                     table.put(key, obj)
             self._state.table = table
             self._state.synced = True
+            self._state.refused = ""
         self._store.contact(self._state.watched)
 
 
@@ -148,6 +150,8 @@ class Store:
 
     def _unreadable(self, state: _State) -> str:
         resource = state.watched.resource
+        if state.refused:
+            return state.refused
         if not state.synced:
             return f"{resource} have not been listed yet"
         if self._max_staleness is None:
@@ -251,12 +255,17 @@ class Store:
                 state.table.version = version
         state.contacted = self._clock()
 
+    def refuse(self, watched: WatchedResource, reason: str) -> None:
+        """Note that a resource cannot be read, and why: reading it raises FactUnavailable until a list is committed."""
+        self._state(watched).refused = reason
+
     def absent(self, watched: WatchedResource) -> None:
         """Note that the API server does not serve this resource (its CRD is not installed): there are no objects."""
         state = self._state(watched)
         with state.lock:
             state.table = Table(watched, state.lock)
             state.synced = True
+            state.refused = ""
         state.contacted = self._clock()
 
 

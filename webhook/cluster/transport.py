@@ -6,6 +6,7 @@ nothing is retried or redirected behind our back.
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ _POOL = 64
 """Connections kept: one for each watch (about 20 resources), the rest for the server's threads."""
 
 _CHUNK = 64 * 1024
+
+_APPLY = "application/apply-patch+yaml"
+"""Of a server-side apply, the only patch that we send. Source: Kubernetes API concepts, "PATCH HTTP verb"."""
 
 _UNEXPECTED = (ValueError, LookupError, TypeError, AttributeError, urllib3.exceptions.HTTPError)
 """How the library meets a kubeconfig that is not shaped like one."""
@@ -65,11 +69,12 @@ class HttpTransport:
     def send(self, method: str, target: str, body: bytes | None, *, connect: float, read: float) -> HttpAnswer:
         """Send one request; a second time if a kept connection turns out to be closed by the other side.
 
-        Everything we send may be sent twice: reads, and access reviews, which create nothing that stays.
+        Everything we send may be sent twice: reads, access reviews, which create nothing that stays, and the apply and
+        deletion of reports, which are the same done twice.
         """
         headers = self._headers(target, method)
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = _APPLY if method == "PATCH" else "application/json"
         timeout = urllib3.Timeout(connect=connect, read=read)
 
         def once() -> HttpAnswer:
@@ -147,7 +152,9 @@ def _shut(opened: Any) -> None:
 
 
 def open_transport(kubeconfig: Path | None, context: str | None) -> HttpTransport:
-    """Read a kubeconfig, or the service account of the pod; sends nothing.
+    """Read a kubeconfig (or several, in a list as ``$KUBECONFIG`` has it), or the service account of the pod.
+
+    Sends nothing.
 
     Raises:
         InputError: the kubeconfig cannot be used.
@@ -160,7 +167,8 @@ def open_transport(kubeconfig: Path | None, context: str | None) -> HttpTranspor
         if kubeconfig is None:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # not annotated
         else:
-            kubeconfig.read_bytes()  # the library calls a missing file an empty one
+            for file in str(kubeconfig).split(os.pathsep):
+                Path(file).read_bytes()  # the library calls a missing file an empty one
             load_kube_config(  # type: ignore[no-untyped-call]  # not annotated
                 str(kubeconfig), context, client_configuration=configuration, persist_config=False
             )

@@ -22,10 +22,11 @@ from typing import Protocol
 
 from webhook.cluster.client import Client, Query, resource_path
 from webhook.cluster.failures import StatusError, shorten
+from webhook.cluster.lists import read_all, served_version
 from webhook.cluster.store import Store, version_of
 from webhook.errors import ClusterError
 from webhook.model.facts import WatchedResource
-from webhook.model.objects import JSON, mapping, mappings, name_of, namespace_of, text, value
+from webhook.model.objects import JSON, name_of, namespace_of, text, value
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,6 @@ SILENCE_SECONDS = 10
 
 ABSENT_SECONDS = 10.0
 """How often a resource that is not served is looked for again."""
-
-LIST_SECONDS = 60.0
-"""For one page of a list."""
 
 _STEADY_SECONDS = 5.0
 """A watch that lasted this long, or brought anything, was no failure: the next delay is the first again."""
@@ -179,7 +177,7 @@ class Watch:
         except StatusError as error:
             if error.status != _NOT_FOUND:
                 raise
-            served = self._served_version()
+            served = served_version(self._client, self.watched.resource)
             if served is None:
                 self._absent()
                 return False
@@ -192,40 +190,9 @@ class Watch:
 
     def _read_all(self) -> str:
         """Replace what the store holds by what the API server holds; the version to watch from."""
-        listing = self._store.listing(self.watched)
-        version, size = "", 0
-        for page in self._client.pages(self.path(), timeout=LIST_SECONDS):
-            for item in page.items:
-                listing.add({"apiVersion": page.api_version, "kind": self.watched.kind, **mapping(item)})
-            version, size = page.version, size + page.size
-        if not version:
-            raise ClusterError(f"the list of {self.watched.resource} has no resourceVersion", where=self._client.server)
-        listing.commit(version)
+        version, size = read_all(self._client, self.watched, self._store, version=self._resource.version)
         self._set(list_bytes=size)
         return version
-
-    def _served_version(self) -> str | None:
-        """Ask which version of the group serves the resource, the preferred one first; None if none does.
-
-        Only an API server that lists its groups is believed that one is missing: what answers 404 to everything (a
-        proxy, a wrong address) must not pass for an empty cluster.
-        """
-        group, resource = self.watched.resource.group, self.watched.resource.resource
-        groups = self._get("/apis")
-        if not group or text(groups, "kind") != "APIGroupList":
-            raise ClusterError(
-                f"{self.watched.resource} are not served", where=self._client.server, hint="is this a kube-apiserver?"
-            )
-        for item in mappings(groups, "groups"):
-            if text(item, "name") == group:
-                for version in [text(entry, "version") for entry in mappings(item, "versions")]:
-                    served = mappings(self._get(f"/apis/{group}/{version}"), "resources")
-                    if any(text(entry, "name") == resource for entry in served):
-                        return version
-        return None
-
-    def _get(self, path: str) -> JSON:
-        return self._client.get(path, timeout=LIST_SECONDS)
 
     def _absent(self) -> None:
         if self._status.state is not State.ABSENT:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cluster.fakes import SERVER, Reply, Sent, failure, listed, ok, routed, scripted
+from tests.unit.cluster.fakes import SERVER, FakeTransport, Reply, Sent, failure, listed, ok, routed, scripted
 from webhook.cluster import client as module
-from webhook.cluster.client import connect, resource_path
+from webhook.cluster.client import Client, connect, resource_path
 from webhook.cluster.failures import StatusError
 from webhook.errors import ClusterError, InputError, UsageError
 from webhook.model.objects import GroupVersionResource
@@ -183,6 +184,56 @@ class TestConnecting:
         assert connect(path, "b").server == "https://b.test:6443"
         with pytest.raises(InputError, match="check the file and the context"):
             connect(path, "c")
+
+
+class TestWriting:
+    def test_an_apply_is_ours_by_force_and_strict(self) -> None:
+        client, transport = routed(lambda _: ok({}))
+        client.apply("/apis/a/v1/things/x", {"kind": "Thing"}, manager="migguard")
+        (sent,) = transport.sent
+        assert (sent.method, sent.path, sent.body) == ("PATCH", "/apis/a/v1/things/x", {"kind": "Thing"})
+        assert sent.query == {"fieldManager": "migguard", "force": "true", "fieldValidation": "Strict"}
+
+    def test_a_deletion_names_the_object(self) -> None:
+        client, transport = routed(lambda _: ok({}))
+        client.delete("/apis/a/v1/things/x")
+        assert [(sent.method, sent.path) for sent in transport.sent] == [("DELETE", "/apis/a/v1/things/x")]
+
+    @pytest.mark.parametrize(
+        ("write", "right"),
+        [
+            pytest.param(lambda client: client.apply("/apis/a/v1/things/x", {}, manager="m"), "'patch'", id="apply"),
+            pytest.param(lambda client: client.delete("/apis/a/v1/things/x"), "'delete'", id="delete"),
+        ],
+    )
+    def test_a_right_that_is_missing_is_named(self, write: Callable[[Client], None], right: str) -> None:
+        client, _ = routed(lambda _: failure(403, "no"))
+        with pytest.raises(StatusError, match=f"lacks the RBAC verb {right} on things.a cluster-wide"):
+            write(client)
+
+
+class TestPatience:
+    @staticmethod
+    def client(*replies: Reply) -> tuple[Client, list[float]]:
+        pauses: list[float] = []
+        left = iter(replies)
+        return Client(FakeTransport(lambda _: next(left)), patience=(0.5, 1.0), pause=pauses.append), pauses
+
+    def test_a_busy_server_is_asked_again(self) -> None:
+        client, pauses = self.client(failure(429), failure(429), ok({"a": 1}))
+        assert client.get("/x") == {"a": 1}
+        assert pauses == [0.5, 1.0]
+
+    def test_a_server_that_stays_busy_is_an_error(self) -> None:
+        client, _ = self.client(failure(429), failure(429), failure(429))
+        with pytest.raises(StatusError, match="the API server is busy"):
+            client.get("/x")
+
+    def test_another_failure_is_not_tried_again(self) -> None:
+        client, pauses = self.client(failure(500), ok({}))
+        with pytest.raises(StatusError, match="500"):
+            client.get("/x")
+        assert pauses == []
 
 
 def test_the_store_and_manifests_load_no_kubernetes_library() -> None:

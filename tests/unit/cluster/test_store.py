@@ -94,6 +94,18 @@ class TestFreshness:
         assert store.list(PVCS) == ()
         assert store.select(PVCS, "label", "app=db") == ()
 
+    def test_what_may_not_be_read_says_why_until_it_is_read(self, store: Store) -> None:
+        store.refuse(PVCS, "we may not")
+        assert store.unreadable(PVCS) == "we may not"
+        with pytest.raises(FactUnavailable, match="we may not"):
+            store.list(PVCS)
+        assert names(store.last_known(PVCS)) == ["b", "a", "c"]
+        store.replace(PVCS, [pvc("a")])
+        assert names(store.list(PVCS)) == ["a"]
+        store.refuse(PVCS, "we may not")
+        store.absent(PVCS)
+        assert store.list(PVCS) == ()
+
     def test_reading_after_too_long_a_silence_is_an_unavailable_fact(self) -> None:
         clock = Clock()
         store = Store([PVCS], max_staleness=60, clock=clock)

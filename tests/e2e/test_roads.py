@@ -248,7 +248,7 @@ class TestRoad12MoreSpecificPolicy:
         name = scene.vm("ledger", labels=CRITICAL)
         silent = migration_policy("silent", {"team": scene.namespace}, bandwidthPerMigration="1Mi")
         silent["spec"]["selectors"]["virtualMachineInstanceSelector"] = CRITICAL
-        scene.wait_until(lambda: bool(scene.admin.create(silent, "--dry-run=server").warnings))
+        scene.wait_until(lambda: "protection-removed" in scene.admin.create(silent, "--dry-run=server").stderr)
         warned(scene.admin.create(silent), "protection-removed", f"{scene.namespace}/{name}")
 
 

@@ -19,8 +19,20 @@ from webhook import __version__
 from webhook.errors import MigguardError, PolicyError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "completion": ("webhook.cli.completion", "Print a script for completion in a shell."),
+    "new": ("webhook.cli.new", "Begin a policy, an exemption or a test."),
+    "can-migrate": ("webhook.cli.can_migrate", "Say whether somebody may migrate a VM, and why not."),
+    "check": ("webhook.cli.check", "Judge manifests as if they were applied."),
+    "diff": ("webhook.cli.diff", "Show what changes between policy sets, or by a manifest for running VMs."),
+    "explain": ("webhook.cli.explain", "Show how a request, or the migration of a VM, is decided and why."),
+    "export": ("webhook.cli.export", "Write policies as native admission policies."),
+    "lint": ("webhook.cli.lint", "Find mistakes in policies, bindings and exemptions."),
+    "replay": ("webhook.cli.replay", "Run recorded decisions against another policy set."),
     "review": ("webhook.cli.review", "Decide one AdmissionReview, without a server."),
+    "schema": ("webhook.cli.schema", "Print the JSON Schemas of migguard's documents."),
+    "scan": ("webhook.cli.scan", "Judge what already exists in a cluster."),
     "serve": ("webhook.cli.serve", "Serve the webhook."),
+    "snapshot": ("webhook.cli.snapshot", "Take what decisions need from a cluster."),
     "test": ("webhook.cli.test", "Run the tests of policies."),
 }
 """Name of each command: its module, which has it as ``command``, and its line in the help. A module is imported only

@@ -108,3 +108,12 @@ def test_every_problem_of_the_policies_is_a_line_with_its_place(world, file, tmp
 def test_a_cluster_directory_that_is_missing_is_exit_code_2(tmp_path, file, world, capsys):
     assert run(["review", "-f", file(body()), *world[:2], "--cluster", str(tmp_path / "none")]) == 2
     assert f"{tmp_path}/none" in capsys.readouterr().err
+
+
+def test_a_decision_can_be_put_on_record_for_replay(world, file, tmp_path, capsys):
+    log = tmp_path / "audit.jsonl"
+    for name in ("move", "forbidden"):
+        run(["review", "-f", file(json.dumps(review(name))), *world, "--audit-log", str(log)])
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [record["result"]["response"]["allowed"] for record in records] == [True, False]
+    assert run(["replay", str(log), *world[:2], "--verify", "--jobs", "1"]) == 0

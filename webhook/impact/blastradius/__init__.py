@@ -1,0 +1,1 @@
+"""What a write of configuration or labels would change for running VMs."""

@@ -1,0 +1,1 @@
+"""Manifests of a Git repository, judged as if they were applied."""

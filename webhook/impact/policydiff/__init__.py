@@ -1,0 +1,1 @@
+"""What changes between two policy sets, in what they decide."""

@@ -1,0 +1,1 @@
+"""Decisions on record, decided anew by other policies."""

@@ -1,0 +1,1 @@
+"""What already exists, judged as it stands, and reports of it."""

@@ -1,0 +1,1 @@
+"""Questions about one VM: how a request is decided, whether it may migrate, with which settings."""

@@ -34,15 +34,24 @@ run: .venv/.ready ## start the webhook on the sample cluster and show its decisi
 	@$(bin)/python examples/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: lint policies unit integration e2e ## every test; sets up what it needs
+test: lint policies unit architecture integration e2e ## every test; sets up what it needs
 
 .PHONY: unit
-unit: .venv/.ready ## the inner loop: unit, architecture and property tests, under a minute
-	@$(bin)/pytest -n auto --dist worksteal tests/unit tests/architecture $(ARGS)
+unit: .venv/.ready ## the inner loop: unit and property tests, about a minute
+	@$(bin)/pytest -n auto --dist worksteal tests/unit $(ARGS)
+
+.PHONY: architecture
+architecture: .venv/.ready ## the whole: documents, examples, the shape of the code, every built-in policy replayed
+	@$(bin)/pytest -n auto --dist worksteal tests/architecture tests/mutation $(ARGS)
 
 .PHONY: policies
-policies: .venv/.ready ## run the built-in policies' own tests with our own command
-	@$(bin)/migguard test policies
+policies: .venv/.ready ## lint and test the built-in policies with our own commands, with full coverage
+	@$(bin)/migguard lint policies --warn-exit-code 1
+	@$(bin)/migguard test policies examples/backstop --coverage-min 100 --require-tests
+
+.PHONY: mutants
+mutants: .venv/.ready ## mutate every expression of the built-in policies and see that their tests notice (two minutes)
+	@$(bin)/python -m tests.mutation $(ARGS)
 
 .PHONY: integration
 integration: controlplane ## against a real kube-apiserver and etcd
@@ -70,8 +79,9 @@ bench: .venv/.ready ## latency and cost of a decision beside the floor; reports,
 	@$(bin)/python -m tests.bench.review $(ARGS)
 
 .PHONY: docs
-docs: .venv/.ready ## write the reference pages from the code
+docs: .venv/.ready ## write the reference pages from the code, and the outputs of the walk-through
 	@$(bin)/python -m docs.generate
+	@$(bin)/python -m docs.walkthrough
 
 .PHONY: requirements
 requirements: .venv/.ready ## renew every pinned requirements file from its .in file

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from docs import policypages
+from docs import commandpages, lintpages, policypages
 from docs.markdown import page, table
 from webhook import settings
 from webhook.admission.natives import CATALOG
@@ -23,7 +23,14 @@ POLICIES = "policies"
 def pages() -> Mapping[str, str]:
     """Return the text of each page by its path below REFERENCE."""
     policies = {f"{POLICIES}/{name}": text for name, text in policypages.pages().items()}
-    return {"facts.md": _facts(), "cel.md": _functions(), "settings.md": _settings(), **policies}
+    return {
+        "commands.md": commandpages.text(),
+        "facts.md": _facts(),
+        "cel.md": _functions(),
+        "settings.md": _settings(),
+        "lint.md": lintpages.text(),
+        **policies,
+    }
 
 
 def stale(names: Mapping[str, str]) -> list[Path]:

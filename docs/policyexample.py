@@ -10,8 +10,9 @@ from webhook.admission.wording import PHRASES
 from webhook.model.decision import Action, PatchOperation
 from webhook.model.objects import mapping
 from webhook.model.request import AdmissionRequest
-from webhook.offline.run import CaseResult, Outcome, run
-from webhook.offline.suite import Suite, suites
+from webhook.offline.outcome import Outcome
+from webhook.offline.testing.run import CaseResult, run
+from webhook.offline.testing.suite import Suite, suites
 from webhook.policy.document import ENGLISH, GuardPolicy
 from webhook.source.files import Document
 

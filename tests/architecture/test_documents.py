@@ -23,7 +23,15 @@ _LINK = re.compile(r"\[[^\]]+\]\((?!https?://|#)([^)#]+)[^)]*\)")
 
 
 POLICIES = sorted(path.name for path in (ROOT / "policies").iterdir() if path.is_dir())
-PAGES = ["facts.md", "cel.md", "settings.md", "policies/README.md", *(f"policies/{name}.md" for name in POLICIES)]
+PAGES = [
+    "commands.md",
+    "facts.md",
+    "cel.md",
+    "settings.md",
+    "lint.md",
+    "policies/README.md",
+    *(f"policies/{name}.md" for name in POLICIES),
+]
 
 
 def _blocks(document: Path, language: str) -> list[str]:

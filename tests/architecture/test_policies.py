@@ -8,12 +8,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from docs.policyexample import speaking
 from webhook.admission.natives import CATALOG
 from webhook.admission.wording import PHRASES
-from webhook.offline.run import Outcome, run
-from webhook.offline.suite import suites
+from webhook.offline.outcome import Outcome
+from webhook.offline.testing.run import run
+from webhook.offline.testing.suite import suites
 from webhook.policy.document import ENGLISH, GuardPolicy, Wordings
 from webhook.policy.policyset import load
 
@@ -88,3 +90,9 @@ def _words(outcome: Outcome) -> list[str]:
     violations = [violation for evaluation in outcome.evaluations for violation in evaluation.violations]
     warnings = [warning for evaluation in outcome.evaluations for warning in evaluation.warnings]
     return [text for one in violations for text in (one.message, one.remediation) if text] + warnings
+
+
+def test_the_ready_made_migration_policies_are_those_that_the_tests_prove() -> None:
+    copied = ROOT / "policies" / "protection-kept" / "tests" / "critical.yaml"
+    shipped = ROOT / "examples" / "migrationpolicy-critical.yaml"
+    assert list(yaml.safe_load_all(copied.read_text("utf-8"))) == list(yaml.safe_load_all(shipped.read_text("utf-8")))

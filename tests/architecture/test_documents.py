@@ -138,3 +138,15 @@ def test_nothing_in_the_repository_names_this_machine_or_a_package_registry() ->
         if (ROOT / name).is_file() and forbidden.search((ROOT / name).read_text("utf-8", errors="replace"))
     ]
     assert found == []
+
+
+def test_the_readme_shows_what_can_migrate_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (shown,) = [block for block in _blocks(ROOT / "README.md", "console") if "can-migrate" in block]
+    command, *lines = shown.rstrip().splitlines()
+    assert run(command.removeprefix("$ .venv/bin/migguard ").split()) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "…"
+    assert said[: len(lines) - 1] == lines[:-1]

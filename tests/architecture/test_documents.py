@@ -144,7 +144,7 @@ def test_the_readme_shows_what_can_migrate_says(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    (shown,) = [block for block in _blocks(ROOT / "README.md", "console") if "can-migrate" in block]
+    (shown,) = [block for block in _blocks(ROOT / "README.md", "console") if "migguard can-migrate" in block]
     command, *lines = shown.rstrip().splitlines()
     assert run(command.removeprefix("$ .venv/bin/migguard ").split()) == 1
     said = capsys.readouterr().out.splitlines()

@@ -15,7 +15,7 @@ What it guards against (checked against cel-expr-python 0.1.3, see tests/unit/po
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -128,8 +128,9 @@ class Compiler:
         """
         declarations = variables or {}
         names = {re.sub(r"\s", "", name) for name in _DOTTED.findall(source.text)}
-        used_facts = {name for name in self._facts if any(_reads(token, name) for token in names)}
-        used_variables = {name for name in declarations if any(_reads(token, f"variables.{name}") for token in names)}
+        read = {beginning for name in names for beginning in _beginnings(name)}
+        used_facts = self._facts.keys() & read
+        used_variables = {name for name in declarations if f"variables.{name}" in read}
         declared = {name: _TYPES[self._facts[name].cel_type] for name in sorted(used_facts)}
         declared |= {scoped(scope, f"variables.{name}"): declarations[name] for name in sorted(used_variables)}
         try:
@@ -174,8 +175,13 @@ def _check_type(result_type: Type, wanted: tuple[CelType, ...], source: Text) ->
         raise CompileError((Problem(source.where, message, hint),))
 
 
-def _reads(token: str, name: str) -> bool:
-    return token == name or token.startswith(f"{name}.")
+def _beginnings(name: str) -> Iterator[str]:
+    """``a``, ``a.b`` and ``a.b.c`` of ``a.b.c``: each may be a fact, of which the rest are fields."""
+    at = name.find(".")
+    while at >= 0:
+        yield name[:at]
+        at = name.find(".", at + 1)
+    yield name
 
 
 def _problems(text: str, source: Text, names: set[str], known: list[str]) -> Iterable[Problem]:

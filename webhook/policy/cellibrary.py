@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from cel_expr_python import cel
@@ -119,6 +119,7 @@ def authorizer_value(request: AdmissionRequest) -> dict[str, Any]:
     return {**_encode("authorizer", Check(request.user)), "requestResource": own}
 
 
+@cache
 def _declarations() -> list[Any]:
     """One declaration for each name; a function of several types of ours (isLessThan) is one overload for CEL."""
     overloads: dict[str, dict[tuple[str, ...], list[Function]]] = defaultdict(lambda: defaultdict(list))

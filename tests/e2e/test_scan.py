@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.controlplane import ControlPlane
+from tests.support.controlplane import ControlPlane, control_plane
 from tests.support.kubectl import Kubectl
 from webhook.cli.main import run
 
@@ -46,6 +46,14 @@ ROLE: dict[str, Any] = {
     "metadata": {"name": "scan-movers"},
     "rules": [{"apiGroups": ["kubevirt.io"], "resources": ["virtualmachineinstancemigrations"], "verbs": ["create"]}],
 }
+
+
+@pytest.fixture(scope="module", name="control_plane")
+def cluster_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A scan sees everything: what other tests leave, and a webhook that judges, would have a say in these."""
+    with control_plane(tmp_path_factory.mktemp("scanned")) as plane:
+        plane.install("crds", "rbac/kubevirt.yaml")
+        yield plane
 
 
 @pytest.fixture(name="admin")

@@ -17,7 +17,7 @@ from tests.support.controlplane import ControlPlane, control_plane
 from tests.support.kubectl import Answer, Kubectl
 from tests.support.process import until
 from webhook.admission.natives import CATALOG
-from webhook.authoring import native, vap
+from webhook.authoring import obstacles, vap
 from webhook.model.objects import Object, mapping, name_of, namespace_of, text
 from webhook.model.request import Operation
 from webhook.offline.outcome import Outcome
@@ -183,7 +183,10 @@ def _difference(wanted: Mapping[str, Any], got: Mapping[str, Any], path: str = "
 
 def test_what_is_exported_of_the_built_in_policies_is_accepted_as_a_whole(cluster: ControlPlane) -> None:
     export = vap.export(load([ROOT / "policies"], CATALOG))
-    assert {text(obj, "metadata", "name") for obj in export.objects} == {"migguard-vmim-stamp"}
+    assert {text(obj, "metadata", "name") for obj in export.objects} == {
+        "migguard.vmim-stamp",
+        "migguard-system.vmim-stamp",
+    }
     for obj in export.objects:
         cluster.kubectl.must("create", "--dry-run=server", "-f", "-", manifest=obj)
 
@@ -198,6 +201,8 @@ def test_what_is_exported_of_the_built_in_policies_is_accepted_as_a_whole(cluste
         ("object.metadata.annotations.`a/b` == 'x'", False),
         ("request.uid == 'x'", False),
         ("jsonpatch.escapeKey('a/b') == 'a~1b'", False),
+        ("request['name'] == ''", False),
+        ("'groups' in request.userInfo", False),
         ("['a', 'b'].join(', ') == 'a, b'", True),
         ("[1, 2].slice(0, 1).distinct().sort().reverse() == [1]", True),
         ("{'a': 1}.transformMap(k, v, v + 1) == {'a': 2}", True),
@@ -207,7 +212,7 @@ def test_what_is_exported_of_the_built_in_policies_is_accepted_as_a_whole(cluste
     ],
 )
 def test_the_api_server_knows_what_we_think_it_knows(expression: str, known: bool, cluster: ControlPlane) -> None:
-    assert (not list(native.foreign(parse(expression), expression))) is known
+    assert (not list(obstacles.foreign(parse(expression), expression))) is known
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE"]}
     policy = {
         "apiVersion": vap.API_VERSION,
@@ -216,3 +221,45 @@ def test_the_api_server_knows_what_we_think_it_knows(expression: str, known: boo
         "spec": {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": expression}]},
     }
     assert cluster.kubectl.create(policy, "--dry-run=server").ok is known
+
+
+ERRING = """
+apiVersion: migguard.io/v1alpha1
+kind: GuardPolicy
+metadata: {name: erring}
+spec:
+  matchConstraints:
+    resourceRules:
+      - apiGroups: [kubevirt.io]
+        apiVersions: ["*"]
+        resources: [virtualmachineinstancemigrations]
+        operations: [CREATE]
+  validations: [{expression: "object.metadata.labels['team'] == 'a'", message: of another team}]
+"""
+MIGRATION = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "VirtualMachineInstanceMigration",
+    "metadata": {"name": "move", "namespace": "default"},
+    "spec": {"vmiName": "db"},
+}
+
+
+def test_an_error_refuses_a_person_and_never_a_drain(cluster: ControlPlane, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(ERRING)
+    exported = vap.export(load([tmp_path], CATALOG)).objects
+    person, drain = (
+        cluster.kubectl.as_user("alice"),
+        cluster.kubectl.as_service_account("kubevirt", "kubevirt-controller"),
+    )
+    for obj in exported:
+        cluster.kubectl.must("apply", "--server-side", "-f", "-", manifest=obj)
+    try:
+        until(
+            lambda: not person.create(MIGRATION, "--dry-run=server").ok,
+            seconds=30,
+            what="the refusal of a person's migration",
+        )
+        assert drain.create(MIGRATION, "--dry-run=server").ok
+    finally:
+        for obj in exported:
+            cluster.kubectl.must("delete", obj["kind"], name_of(obj))

@@ -8,6 +8,11 @@ from webhook.model.objects import JSON
 from webhook.policy.celsyntax import Kind, Node
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESERVED = frozenset({
+    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
+    "namespace", "null", "package", "return", "true", "var", "void", "while",
+})  # fmt: skip
+"""Source: the CEL language definition, reserved words."""
 _MAPS_OF_STRINGS = frozenset({"Object.metadata.annotations", "Object.metadata.labels"})
 _FIELDS_OF_JSON_PATCH = frozenset({"op", "path", "from", "value"})
 
@@ -107,7 +112,7 @@ def _entries(node: Node, text: str) -> list[tuple[str, str, Node]]:
     entries = []
     for key, value in zip(node.children[::2], node.children[1::2], strict=True):
         name = key.name[1:-1] if key.kind is Kind.LITERAL and key.name[:1] in {"'", '"'} else ""
-        if not _IDENTIFIER.fullmatch(name):
+        if name in _RESERVED or not _IDENTIFIER.fullmatch(name):
             raise Untypable(f"the field {_cut(key, text)} cannot be written in a typed object")
         optional = "?" if text[: key.start].rstrip().endswith("?") else ""
         entries.append((optional, name, value))

@@ -9,20 +9,18 @@ Source: Kubernetes ``staging/src/k8s.io/apiserver/pkg/cel/environment/base.go`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from webhook.admission.natives import LAZY_NAMES
 from webhook.authoring.literals import literal
 from webhook.kubevirt.requester import WORKLOAD_UPDATE_ANNOTATION, accounts, migrating_accounts
-from webhook.policy.celsyntax import Kind, Node
 
 ORIGIN_VARIABLE = "requesterOrigin"
 PARAMS_VARIABLE = "params"
 """Under these names the origin of the requester and the parameters are variables of an exported policy."""
 
 _USER = "request.userInfo"
-_OMITTED: Mapping[str, str] = {
+OMITTED: Mapping[str, str] = {
     "request.name": "request.?name.orValue('')",
     "request.namespace": "request.?namespace.orValue('')",
     "request.subResource": "request.?subResource.orValue('')",
@@ -38,14 +36,13 @@ Source: the ``omitempty`` fields of ``admission.k8s.io/v1`` AdmissionRequest, wh
 """
 
 EQUIVALENTS: Mapping[str, str] = {
-    **{f"requester.{name}": _OMITTED[f"{_USER}.{name}"] for name in ("username", "uid", "groups", "extra")},
+    **{f"requester.{name}": OMITTED[f"{_USER}.{name}"] for name in ("username", "uid", "groups", "extra")},
     "requester.origin": f"variables.{ORIGIN_VARIABLE}",
 }
 """Facts that ``request`` says too."""
 
-_NAMESPACES = frozenset({"math", "base64"})
-"""Libraries of functions that the API server does not load."""
-_METHODS = frozenset({"existsOne"})
+PEOPLE = ("User", "VirtAPI")
+"""Origins that an evaluation error refuses, see :mod:`webhook.admission.answer`."""
 
 
 def origin(parameters: Mapping[str, Any]) -> str:
@@ -64,7 +61,7 @@ def origin(parameters: Mapping[str, Any]) -> str:
     creates = (
         "request.operation == 'CREATE' && request.resource.group == 'kubevirt.io' "
         "&& request.resource.resource == 'virtualmachineinstancemigrations' "
-        f"&& {_OMITTED['request.subResource']} == ''"
+        f"&& {OMITTED['request.subResource']} == ''"
     )
     username = EQUIVALENTS["requester.username"]
     system = "".join(f"{username} in {_names(names)} ? {literal(kind)} : " for kind, names in sorted(by_origin.items()))
@@ -75,37 +72,6 @@ def origin(parameters: Mapping[str, Any]) -> str:
 
 def _names(names: Sequence[str]) -> str:
     return f"[{', '.join(literal(name) for name in sorted(names))}]"
-
-
-def foreign_facts(facts: frozenset[str]) -> Iterator[str]:
-    """Yield what of these facts the API server does not know, in words."""
-    unknown = sorted(facts - EQUIVALENTS.keys() - LAZY_NAMES)
-    if unknown:
-        yield f"it reads {', '.join(unknown)}, which only migguard knows"
-
-
-def foreign(node: Node, text: str) -> Iterator[str]:
-    """Yield what in an expression the API server does not understand, in words."""
-    if "`" in text and any(one.kind is Kind.SELECT and text[one.end - 1] == "`" for one in node.walk()):
-        yield "a field's name in back quotes is not understood there: write object['a/b']"
-    for one in node.walk():
-        yield from _foreign_call(one)
-
-
-def _foreign_call(node: Node) -> Iterator[str]:
-    if node.dotted == "request.uid":
-        yield "request.uid is not known there"
-    if node.kind is Kind.CALL and node.name == "has" and node.children[0].dotted in _OMITTED:
-        yield f"has({node.children[0].dotted}) means something else there: what is empty is left out"
-    if node.kind is not Kind.METHOD:
-        return
-    receiver = node.children[0].dotted
-    if receiver in _NAMESPACES or (receiver == "cel" and node.name == "bind"):
-        yield f"the function {receiver}.{node.name} is not known there"
-    elif node.name in _METHODS:
-        yield f"the macro {node.name} is not known there: write exists_one"
-    elif receiver == "jsonpatch":
-        yield "the function jsonpatch.escapeKey is not known there"
 
 
 def replacement(dotted: str, *, params: str, requester_origin: str) -> str | None:
@@ -120,4 +86,4 @@ def replacement(dotted: str, *, params: str, requester_origin: str) -> str | Non
         return params
     if dotted == "requester.origin":
         return requester_origin
-    return EQUIVALENTS.get(dotted) or _OMITTED.get(dotted)
+    return EQUIVALENTS.get(dotted) or OMITTED.get(dotted)

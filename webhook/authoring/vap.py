@@ -15,9 +15,10 @@ from typing import Any
 from webhook.admission.wording import Phrases, phrases_of
 from webhook.authoring import native
 from webhook.authoring.literals import Untypable, apply_configuration, json_patch, literal
+from webhook.authoring.obstacles import expressions, obstacles
 from webhook.authoring.rewriting import references, rewritten
+from webhook.model.decision import FailurePolicy
 from webhook.model.objects import Object
-from webhook.model.request import Phase
 from webhook.policy.cel import Expression
 from webhook.policy.celsyntax import parse
 from webhook.policy.compiled import CompiledMutation, CompiledPolicy, CompiledValidation, Needs, Said
@@ -26,6 +27,8 @@ from webhook.policy.policyset import PolicySet
 
 API_VERSION = "admissionregistration.k8s.io/v1"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "migguard"}
+_CHANGING = frozenset({"CREATE", "UPDATE"})
+"""Operations that mutations are for; our pipeline changes nothing on others, and the API server takes no other."""
 _REASONS = {"Conflict": "Invalid"}
 """Reasons that only we have, and the nearest of a ValidatingAdmissionPolicy."""
 
@@ -67,8 +70,8 @@ def export(policies: PolicySet, names: Sequence[str] = (), *, without_exemptions
     for policy in policies.policies:
         if names and policy.name not in names:
             continue
-        writing = _Writing(policy, policies, without_exemptions=without_exemptions)
-        reasons = tuple(dict.fromkeys(writing.reasons()))
+        writing = _Writing(policy, policies)
+        reasons = tuple(dict.fromkeys(obstacles(policy, () if without_exemptions else policies.exemptions)))
         if not reasons:
             try:
                 objects.extend(writing.objects())
@@ -82,115 +85,112 @@ def export(policies: PolicySet, names: Sequence[str] = (), *, without_exemptions
     return Export(tuple(objects), tuple(refused), tuple(notes), trusting)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One native policy of a policy of ours."""
+
+    prefix: str
+    condition: str
+    """Whose requests it is for; empty for everybody's."""
+    failure_policy: FailurePolicy
+
+
 class _Writing:
     """Writes one policy under one binding."""
 
-    def __init__(self, policy: CompiledPolicy, policies: PolicySet, *, without_exemptions: bool) -> None:
+    def __init__(self, policy: CompiledPolicy, policies: PolicySet) -> None:
         self._policy = policy
         self._policies = policies
-        self._without_exemptions = without_exemptions
         self._phrases: Phrases = phrases_of(policies.parameters)
         self._origin = native.origin(policies.parameters)
 
-    @property
-    def _name(self) -> str:
-        binding = self._policy.binding_name
-        return f"migguard-{self._policy.name}-{binding}" if binding else f"migguard-{self._policy.name}"
+    def _name(self, part: _Part) -> str:
+        """No name of a policy or a binding holds a dot."""
+        return ".".join(filter(None, (part.prefix, self._policy.name, self._policy.binding_name)))
 
     @property
     def trusting(self) -> bool:
         """Whether it tells people from KubeVirt's accounts."""
-        return bool(self._policy.document.origins) or any(
-            "requester.origin" in one.facts for one in self._expressions()
-        )
-
-    def reasons(self) -> Iterator[str]:
-        """Everything that stands in the way."""
-        document = self._policy.document
-        if document.phase is Phase.MUTATE and document.validations:
-            yield (
-                "it is judged before other admission plugins act (admissionPhase: Mutate), and a "
-                "ValidatingAdmissionPolicy is judged after them"
-            )
-        taken = {variable.name for variable in document.variables} & {native.PARAMS_VARIABLE, native.ORIGIN_VARIABLE}
-        for name in sorted(taken):
-            yield f"its variable '{name}' has a name that the export needs: rename it"
-        exempt = [one.name for one in self._policies.exemptions if self._policy.name in one.policies]
-        if exempt and not self._without_exemptions:
-            yield f"natively nobody is exempt, and exemption {', '.join(exempt)} counts on it"
-        expressions = list(self._expressions())
-        yield from native.foreign_facts(frozenset().union(*(one.facts for one in expressions)))
-        for one in expressions:
-            yield from native.foreign(parse(one.source.text), one.source.text)
-        for _, expression in self._booleans():
-            if str(expression.type).lower() != "bool":
-                yield f"the expression at {expression.source.where} may give something else than true or false"
+        parts = self._parts()
+        told = any("requester.origin" in one.facts for one in expressions(self._policy))
+        return told or any(part.condition for part in parts)
 
     def notes(self) -> Iterator[str]:
         """What is otherwise natively."""
         if any(mutation.warning for mutation in self._policy.mutations):
-            yield f"{self._name}: a MutatingAdmissionPolicy changes the object without a warning"
+            yield f"{self._policy.name}: a MutatingAdmissionPolicy changes the object without a warning"
 
     def objects(self) -> Iterator[Object]:
         """The native policies and their bindings. Raises Untypable."""
+        for part in self._parts():
+            yield from self._mutating(part)
+            yield from self._validating(part)
+
+    def _parts(self) -> list[_Part]:
+        """Our evaluation errors refuse people and let controllers pass; natively that takes a policy for each."""
+        document, failing = self._policy.document, self._policy.document.failure_policy
+        if failing is FailurePolicy.IGNORE or (document.origins and document.origins <= set(native.PEOPLE)):
+            return [_Part("migguard", self._of(sorted(document.origins)) if document.origins else "", failing)]
+        people = sorted(document.origins & set(native.PEOPLE) if document.origins else native.PEOPLE)
+        others = self._of(sorted(document.origins - set(native.PEOPLE)))
+        if not document.origins:
+            others = f"!({self._of(native.PEOPLE)})"
+        parts = [_Part("migguard", self._of(people), failing)] if people else []
+        return [*parts, _Part("migguard-system", others, FailurePolicy.IGNORE)]
+
+    def _of(self, origins: Sequence[str]) -> str:
+        return f"({self._origin}) in {literal(list(origins))}"
+
+    def _mutating(self, part: _Part) -> Iterator[Object]:
         policy = self._policy
-        if policy.mutations:
-            mutations = [self._mutation(one) for one in policy.mutations]
-            # What one mutation changes, those after it see: as our pipeline applies them.
-            spec = {"reinvocationPolicy": "Never", **self._head(policy.for_mutations), "mutations": mutations}
-            yield self._object("MutatingAdmissionPolicy", spec)
-            yield self._object("MutatingAdmissionPolicyBinding", self._binding(validating=False))
+        constraints = _match(policy.document.match, _CHANGING)
+        if policy.mutations and constraints.get("resourceRules"):
+            spec = {
+                # What one mutation changes, those after it see: as our pipeline applies them.
+                "reinvocationPolicy": "Never",
+                **self._head(part, policy.for_mutations, constraints),
+                "mutations": [self._mutation(one) for one in policy.mutations],
+            }
+            yield self._object("MutatingAdmissionPolicy", part, spec)
+            yield self._object("MutatingAdmissionPolicyBinding", part, self._binding(part))
+
+    def _validating(self, part: _Part) -> Iterator[Object]:
+        policy = self._policy
         if policy.validations or policy.audit_annotations:
-            spec = self._head(policy.for_validations)
-            if policy.validations:
-                spec["validations"] = [self._validation(one) for one in policy.validations]
-            if policy.audit_annotations:
-                spec["auditAnnotations"] = [
-                    {"key": key, "valueExpression": self._text(one)} for key, one in policy.audit_annotations
-                ]
-            yield self._object("ValidatingAdmissionPolicy", spec)
-            yield self._object("ValidatingAdmissionPolicyBinding", self._binding(validating=True))
+            validations = [self._validation(one) for one in policy.validations]
+            annotations = [{"key": key, "valueExpression": self._text(one)} for key, one in policy.audit_annotations]
+            spec = {
+                **self._head(part, policy.for_validations, _match(policy.document.match)),
+                **_filled("validations", validations),
+                **_filled("auditAnnotations", annotations),
+            }
+            actions = sorted(str(action) for action in policy.actions)
+            yield self._object("ValidatingAdmissionPolicy", part, spec)
+            yield self._object(
+                "ValidatingAdmissionPolicyBinding", part, {**self._binding(part), "validationActions": actions}
+            )
 
-    def _expressions(self) -> Iterator[Expression]:
-        policy = self._policy
-        yield from (expression for _, expression in policy.conditions)
-        for needs in (policy.for_validations, policy.for_mutations):
-            yield from (variable.expression for variable in needs.variables)
-        for validation in policy.validations:
-            yield validation.expression
-            yield from _spoken(validation.message, validation.remediation)
-        yield from (expression for _, expression in policy.audit_annotations)
-        yield from (mutation.expression for mutation in policy.mutations)
-
-    def _booleans(self) -> Iterator[tuple[str, Expression]]:
-        yield from self._policy.conditions
-        yield from (("", validation.expression) for validation in self._policy.validations)
-
-    def _object(self, kind: str, spec: Mapping[str, Any]) -> Object:
+    def _object(self, kind: str, part: _Part, spec: Mapping[str, Any]) -> Object:
         title = self._policy.document.annotations.get("migguard.io/title", "")
         annotations = {
             "migguard.io/policy": self._policy.name,
             "migguard.io/revision": self._policies.revision,
             **({"migguard.io/title": title} if title else {}),
         }
-        metadata = {"name": self._name, "labels": dict(MANAGED_BY), "annotations": annotations}
+        metadata = {"name": self._name(part), "labels": dict(MANAGED_BY), "annotations": annotations}
         return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": dict(spec)}
 
-    def _head(self, needs: Needs) -> dict[str, Any]:
-        document = self._policy.document
+    def _head(self, part: _Part, needs: Needs, constraints: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "failurePolicy": str(document.failure_policy),
-            "matchConstraints": _match(document.match),
-            **_filled("matchConditions", self._conditions()),
+            "failurePolicy": str(part.failure_policy),
+            "matchConstraints": dict(constraints),
+            **_filled("matchConditions", self._conditions(part)),
             **_filled("variables", self._variables(needs)),
         }
 
-    def _conditions(self) -> list[dict[str, str]]:
+    def _conditions(self, part: _Part) -> list[dict[str, str]]:
         """Conditions cannot read variables: parameters and origin are written out."""
-        conditions = []
-        if self._policy.document.origins:
-            expression = f"({self._origin}) in {literal(sorted(self._policy.document.origins))}"
-            conditions.append({"name": "migguard-origins", "expression": expression})
+        conditions = [{"name": "migguard-origins", "expression": part.condition}] if part.condition else []
         params, origin = literal(dict(self._policy.params)), f"({self._origin})"
         return conditions + [
             {"name": name, "expression": self._text(one, params=params, origin=origin)}
@@ -199,7 +199,7 @@ class _Writing:
 
     def _variables(self, needs: Needs) -> list[dict[str, str]]:
         own = [{"name": one.name, "expression": self._text(one.expression)} for one in needs.variables]
-        read = {node.dotted for one in self._expressions() for node in references(parse(one.source.text))}
+        read = {node.dotted for one in expressions(self._policy) for node in references(parse(one.source.text))}
         first = []
         if any(name == "params" or name.startswith("params.") for name in read):
             first.append({"name": native.PARAMS_VARIABLE, "expression": literal(dict(self._policy.params))})
@@ -243,10 +243,8 @@ class _Writing:
         typed = apply_configuration(parse(text), text)
         return {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": typed}}
 
-    def _binding(self, *, validating: bool) -> dict[str, Any]:
-        spec: dict[str, Any] = {"policyName": self._name}
-        if validating:
-            spec["validationActions"] = sorted(str(action) for action in self._policy.actions)
+    def _binding(self, part: _Part) -> dict[str, Any]:
+        spec: dict[str, Any] = {"policyName": self._name(part)}
         if self._policy.binding:
             spec |= _filled("matchResources", _match(self._policy.binding.match))
         return spec
@@ -257,27 +255,27 @@ def _fixed(said: Said) -> str:
     return next((" ".join(one.split()) for one in said if isinstance(one, str)), "")
 
 
-def _spoken(*said: Said) -> Iterator[Expression]:
-    """What would be said first, where it is computed."""
-    yield from (one for part in said for one in part[:1] if not isinstance(one, str))
-
-
-def _match(match: MatchResources) -> dict[str, Any]:
+def _match(match: MatchResources, operations: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Write a match; of rules only with these operations, if any are given."""
+    rules = [rule for one in match.rules if (rule := _rule(one, operations))["operations"]]
     return {
-        **_filled("resourceRules", [_rule(rule) for rule in match.rules]),
-        **_filled("excludeResourceRules", [_rule(rule) for rule in match.excluded]),
+        **_filled("resourceRules", rules),
+        **_filled("excludeResourceRules", [_rule(rule, frozenset()) for rule in match.excluded]),
         **_filled("namespaceSelector", match.namespace_selector),
         **_filled("objectSelector", match.object_selector),
         **({"matchPolicy": "Exact"} if match.exact else {}),
     }
 
 
-def _rule(rule: ResourceRule) -> dict[str, Any]:
+def _rule(rule: ResourceRule, operations: frozenset[str]) -> dict[str, Any]:
+    wanted = [one for one in rule.operations if not operations or one in operations]
+    if operations and "*" in rule.operations:
+        wanted = sorted(operations)
     return {
         "apiGroups": list(rule.groups),
         "apiVersions": list(rule.versions),
         "resources": list(rule.resources),
-        "operations": list(rule.operations),
+        "operations": wanted,
         **_filled("resourceNames", list(rule.names)),
         **({"scope": rule.scope} if rule.scope != "*" else {}),
     }

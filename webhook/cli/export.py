@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ from webhook.policy.spelling import nearest
 
 _LONG = 60
 """Characters of a text from which on it is written folded."""
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9./_-]*")
+_OTHERWISE = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""Words that are something else to a reader of YAML 1.1."""
 
 
 @click.group("export", short_help="Write policies as native admission policies.")
@@ -96,11 +100,16 @@ def _remarks(export: vap.Export, guessed: Sequence[str]) -> Iterator[str]:
 
 
 class _Folding(yaml.SafeDumper):
-    """Writes long texts folded, so that expressions can be read without doubled quotes."""
+    """Writes long texts folded, so that expressions can be read, and quotes whatever is not plainly a word.
+
+    PyYAML's own idea of what needs quotes is not kubectl's: to a YAML 1.1 reader in Go ``y`` and ``n`` are booleans.
+    """
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = ">" if len(text) > _LONG and text == text.strip() else None
+    style = None if _WORD.fullmatch(text) and text.lower() not in _OTHERWISE else '"'
+    if len(text) > _LONG and text == text.strip() and all(one.isprintable() for one in text):
+        style = ">"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

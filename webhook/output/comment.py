@@ -13,17 +13,21 @@ _CELL = 600
 
 
 def bounded(parts: Sequence[str]) -> str:
-    """Join parts of a Markdown text, and leave out rows of its tables until it is short enough for a comment."""
+    """Join parts of a Markdown text, short enough for a comment: rows of its tables give way before anything else."""
+    lines = "\n\n".join(part for part in parts if part).splitlines()
+    rows = MAX_CHARACTERS - sum(len(line) + 1 for line in lines if not line.startswith("| "))
+    left = MAX_CHARACTERS
     kept: list[str] = []
-    left, omitted = MAX_CHARACTERS, 0
-    for line in "\n\n".join(part for part in parts if part).splitlines():
-        if line.startswith("| ") and len(line) >= left:
-            omitted += 1
+    for line in lines:
+        size = len(line) + 1
+        is_row = line.startswith("| ")
+        if size > (rows if is_row else left):
             continue
+        rows -= size if is_row else 0
+        left -= size
         kept.append(line)
-        left -= len(line) + 1
-    if omitted:
-        kept += ["", f"{counted(omitted, 'row')} left out: `-o json` has them all."]
+    if len(kept) < len(lines):
+        kept += ["", f"{counted(len(lines) - len(kept), 'line')} left out: `-o json` has them all."]
     return "\n".join(kept)
 
 

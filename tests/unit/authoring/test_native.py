@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,6 @@ from webhook.kubevirt.requester import WORKLOAD_UPDATE_ANNOTATION, classify
 from webhook.model.objects import GroupVersionKind, GroupVersionResource
 from webhook.model.request import AdmissionRequest, Operation, UserInfo
 from webhook.policy.cel import Compiler, activation
-from webhook.policy.celsyntax import parse
 from webhook.policy.document import Text
 from webhook.source.files import Document
 from webhook.source.parsed import Place
@@ -31,35 +29,6 @@ REQUEST = AdmissionRequest(
 )
 _ACCOUNTS = ["kubevirt-controller", "kubevirt-apiserver", "kubevirt-operator", "kubevirt-handler", "somebody"]
 _NAMESPACES = ["openshift-cnv", "kubevirt", "prod", ""]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        pytest.param("cel.bind(x, 1, x > 0)", "cel.bind is not known", id="bind"),
-        pytest.param("math.greatest(1, 2) > 1", "math.greatest is not known", id="math"),
-        pytest.param("base64.encode(b'x') == ''", "base64.encode is not known", id="base64"),
-        pytest.param("[1].existsOne(x, x == 1)", "existsOne is not known", id="exists-one"),
-        pytest.param("object.`a/b` == 1", "back quotes", id="quoted-field"),
-        pytest.param("request.uid == ''", "request.uid is not known", id="uid"),
-        pytest.param("has(request.name)", "means something else", id="has-of-what-is-left-out"),
-        pytest.param("jsonpatch.escapeKey('a') == 'a'", "escapeKey is not known", id="escape-key"),
-    ],
-)
-def test_what_the_api_server_does_not_know_is_named(text: str, reason: str) -> None:
-    assert reason in "; ".join(native.foreign(parse(text), text))
-
-
-@pytest.mark.parametrize(
-    "text", ["object.spec.a == '`'", "['a'].join(',') == 'a'", "has(request.options)", "bind.cel(1) == 1"]
-)
-def test_what_it_knows_is_not(text: str) -> None:
-    assert list(native.foreign(parse(text), text)) == []
-
-
-def test_a_fact_that_only_we_know_is_named() -> None:
-    found = list(native.foreign_facts(frozenset({"vmi.name", "requester.username", "authorizer", "namespaceObject"})))
-    assert found == ["it reads vmi.name, which only migguard knows"]
 
 
 @given(

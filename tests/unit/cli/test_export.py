@@ -28,7 +28,7 @@ def test_yaml_goes_to_standard_output_and_loads(capsys: pytest.CaptureFixture[st
     assert run(arguments) == 0
     out, err = capsys.readouterr()
     objects = list(yaml.safe_load_all(out))
-    assert [obj["kind"] for obj in objects] == ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] * 4
+    assert [obj["kind"] for obj in objects] == ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] * 5
     assert "openshift-cnv:kubevirt-controller" in out
     assert "kubevirt-hyperconverged:" not in out
     assert err == ""
@@ -72,3 +72,20 @@ def test_each_refused_policy_is_listed_with_place_and_reason(few: str, capsys: p
     (found,) = [line for line in lines if "freeze-window is" in line]
     assert found.startswith(f"{few}/freeze-window.yaml:")
     assert "it reads freeze.active, freeze.name, freeze.reason, freeze.until, which only migguard knows" in found
+
+
+@pytest.mark.parametrize(
+    "text", ["y", "n", "on", "0o17", "1e5", "07", "~", "a\x85b", "x" * 80 + "\u2028y", "it's: {so}", "no"]
+)
+def test_no_text_is_anything_else_to_another_reader_of_yaml(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = yaml.safe_load((ROOT / "examples/backstop/migrate-right/policy.yaml").read_text("utf-8"))
+    policy["metadata"]["annotations"]["migguard.io/title"] = text
+    (tmp_path / "policy.json").write_text(json.dumps(policy))
+    assert run(["export", "vap", "--policies", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    for obj in yaml.safe_load_all(out):
+        assert obj["metadata"]["annotations"]["migguard.io/title"] == text
+    (line,) = {line.strip() for line in out.splitlines() if "io/title" in line}
+    assert line.endswith('"') or len(text) > 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -142,7 +143,45 @@ def test_a_change_that_does_not_load_is_not_merged_either(repository: Path) -> N
 @pytest.mark.parametrize("file", ["ci/github.yaml", "ci/gitlab.yaml", "delivery/argocd.yaml", "delivery/flux.yaml"])
 def test_the_recipes_are_yaml_and_name_what_is_there(file: str) -> None:
     text = (SAMPLE / file).read_text("utf-8")
-    documents = list(yaml.safe_load_all(text))
-    assert documents
-    for name in ("base", "team", "overlays/prod", "ci/review.sh"):
-        assert name not in text or (SAMPLE / name).exists()
+    assert list(yaml.safe_load_all(text))
+    for name in re.findall(r"(?:ci|overlays|delivery)/[\w./-]+\w", text):
+        assert (SAMPLE / name).exists(), name
+
+
+def test_a_base_that_is_too_large_for_an_annotation_is_applied_by_the_server() -> None:
+    assert "ServerSideApply=true" in (SAMPLE / "delivery/argocd.yaml").read_text("utf-8")
+
+
+def test_a_comment_fits_however_much_there_is_to_say(repository: Path) -> None:
+    _git(repository, "checkout", "--quiet", "-B", "reworded", "main")
+    for policy in (repository / "base").glob("*/policy.yaml"):
+        policy.write_text(re.sub(r"VM ' \+", "machine ' +", policy.read_text("utf-8")), "utf-8")
+    _commit(repository, "reworded")
+    done = _review(repository, "prod")
+    assert done.returncode == 1
+    assert "Cut here" in done.stdout
+    assert done.stdout.count("<details>") == done.stdout.count("</details>")
+    assert len(done.stdout) < 65_536
+    assert len(done.stderr) > 9_000
+
+
+def test_a_comment_replaces_the_one_with_the_same_mark(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    program = tmp_path / "gh"
+    program.write_text(f'#!/bin/bash\necho "$MARK|$*" >> {calls}\n[[ $* == *--jq* ]] && echo "$FOUND"\nexit 0\n')
+    program.chmod(0o755)
+    comment = tmp_path / "comment.md"
+    comment.write_text("<!-- migguard prod -->\n## Mistakes\n")
+    for found in ("", "17"):
+        environment = {
+            **os.environ,
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "GITHUB_REPOSITORY": "a/b",
+            "FOUND": found,
+        }
+        command = [str(SAMPLE / "ci" / "comment.sh"), str(comment), "5"]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    lookup, post, _, patch = calls.read_text().splitlines()
+    assert lookup.startswith("<!-- migguard prod -->|api --paginate repos/a/b/issues/5/comments")
+    assert "--method POST repos/a/b/issues/5/comments" in post
+    assert "--method PATCH repos/a/b/issues/comments/17" in patch

@@ -6,14 +6,17 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from string import Template
 
-from webhook.errors import UsageError
+from webhook.errors import PolicyError, Problem, UsageError
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY, VM, VMI, VMIM
 from webhook.model.decision import Action
 from webhook.model.facts import WatchedResource
+from webhook.policy import loader, schema
+from webhook.source.files import parse, read
 
 KINDS: Mapping[str, WatchedResource] = {
     row.kind: row for row in (VMIM, VM, VMI, HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY)
@@ -89,6 +92,28 @@ def exemption(request: ExemptionRequest, folder: Path, schemas: Path | None) -> 
         "expires": request.expires,
     }
     return NewFile(path, _filled("exemption.yaml", values, _modeline(schemas, path, "Exemption")))
+
+
+def check_exemption(file: NewFile, policies: Sequence[Path], now: datetime) -> None:
+    """Hold a new exemption against its schema, and with ``policies`` against the policy set that it becomes a part of.
+
+    Raises PolicyError with everything that the webhook would refuse to load.
+    """
+    (document,), problems = parse(file.text, str(file.path))
+    problems += schema.check(document, "Exemption")
+    if problems or not policies:
+        _raise(problems)
+        return
+    texts = {str(path): read(path) for path in loader.policy_files(policies)}
+    try:
+        loader.load_texts({**texts, str(file.path): file.text}, now=now)
+    except PolicyError as error:
+        _raise([one for one in error.problems if one.where.startswith(f"{file.path}:")])
+
+
+def _raise(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise PolicyError(tuple(problems))
 
 
 def write(files: Sequence[NewFile]) -> None:

@@ -12,6 +12,7 @@ import click
 from webhook.authoring import scaffold, testscaffold
 from webhook.errors import UsageError
 from webhook.model.decision import Action
+from webhook.model.request import Operation
 from webhook.offline.reviewfile import read_review
 from webhook.policy import loader
 from webhook.policy.spelling import nearest
@@ -36,7 +37,14 @@ def command() -> None:
 
 @command.command("policy")
 @click.argument("name")
-@click.option("--kind", default=next(iter(scaffold.KINDS)), show_default=True, metavar="KIND", help="What it is about.")
+@click.option(
+    "--kind",
+    default=next(iter(scaffold.KINDS)),
+    show_default=True,
+    metavar="KIND",
+    shell_complete=lambda _context, _option, begun: [kind for kind in scaffold.KINDS if kind.startswith(begun)],
+    help="What it is about.",
+)
 @click.option(
     "--action",
     type=click.Choice([str(action) for action in Action]),
@@ -66,15 +74,33 @@ def new_policy(name: str, kind: str, action: str, folder: Path, schemas: Path | 
 @click.option(
     "--policy", "policies", metavar="POLICY", multiple=True, required=True, help="What it lets pass; many times."
 )
+@click.option(
+    "--policies",
+    "policy_set",
+    type=_PATH,
+    metavar="DIR",
+    multiple=True,
+    envvar="MIGGUARD_POLICIES",
+    show_envvar=True,
+    help="The policy set that it is for: names, dates and duplicates are held against it. Many times.",
+)
 @click.option("--user", "users", metavar="USER", multiple=True, help="Who may pass; many times.")
 @click.option("--group", "groups", metavar="GROUP", multiple=True, help="A group that may pass; many times.")
 @click.option("--serviceaccount", "accounts", metavar="NAMESPACE:NAME", multiple=True, help="As kubectl writes it.")
 @click.option("-n", "--namespace", "namespaces", metavar="NAMESPACE", multiple=True, required=True, help="Where.")
-@click.option("--operation", "operations", multiple=True, default=("CREATE",), show_default=True, help="Many times.")
+@click.option(
+    "--operation",
+    "operations",
+    type=click.Choice(list(Operation)),
+    multiple=True,
+    default=(Operation.CREATE,),
+    show_default=True,
+    help="Many times.",
+)
 @click.option("--owner", required=True, help="Who answers for it: a person or team that can be written to.")
 @click.option("--reason", required=True, help="Why it is needed.")
 @click.option("--ticket", required=True, help="Where it was agreed.")
-@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="How long from today.")
+@click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How long from today.")
 @click.option(
     "--dir", "folder", type=_PATH, default=Path("policies/exemptions"), show_default=True, help="Where to put it."
 )
@@ -83,6 +109,7 @@ def new_exemption(  # noqa: PLR0913 - one argument for each option
     *,
     name: str,
     policies: Sequence[str],
+    policy_set: tuple[Path, ...],
     users: Sequence[str],
     groups: Sequence[str],
     accounts: Sequence[str],
@@ -107,20 +134,29 @@ def new_exemption(  # noqa: PLR0913 - one argument for each option
         policies=policies,
         subjects=_subjects(users, groups, accounts),
         namespaces=namespaces,
-        operations=operations,
+        operations=[str(operation) for operation in operations],
         owner=owner,
         reason=reason,
         ticket=ticket,
         expires=_in(days).isoformat(),
     )
-    _write([scaffold.exemption(request, folder, schemas)])
+    file = scaffold.exemption(request, folder, schemas)
+    scaffold.check_exemption(file, policy_set, datetime.now(UTC))
+    _write([file])
     return 0
 
 
 @command.command("test")
 @click.argument("folder", metavar="DIR", type=_PATH)
 @click.option("--name", default="", help="Name of the test; the policy's by default.")
-@click.option("-f", "--filename", metavar="FILE", default="", help="An AdmissionReview to test with; - for stdin.")
+@click.option(
+    "-f",
+    "--filename",
+    type=click.Path(),
+    metavar="FILE",
+    default="",
+    help="An AdmissionReview to test with; - for stdin.",
+)
 def new_test(folder: Path, name: str, filename: str) -> int:
     """Write a test for the policy in DIR: one request, and what the policy says of it today.
 

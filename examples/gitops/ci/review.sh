@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The comment for a pull request: review.sh TARGET ENVIRONMENT, such as review.sh origin/main prod
+# Each section is cut to what fits into one comment together; what was cut is whole on standard error, in the job's log.
 # Exit code: 0 may be merged, 1 must not, 2 or 3 something could not be judged.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +10,22 @@ set_of=(base team "overlays/$environment")
 policies=(--policies base --policies team --policies "overlays/$environment")
 gitops=${GITOPS_ACCOUNT:-system:serviceaccount:argocd:argocd-application-controller}
 worst=0
+most=9000 # characters of a section: a comment has 65,536 at GitHub, and up to seven sections
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
+
+# Whole lines up to the end of the room; a part that was open is closed.
+cut_short() {
+    if (($(wc -c < "$scratch") <= most)); then
+        cat "$scratch"
+        return
+    fi
+    awk -v most="$most" '
+        { used += length($0) + 1; if (used > most) exit; print; open += /<details>/; open -= /<\/details>/ }
+        END { if (open > 0) print "\n</details>"; print "\n**Cut here:** the log of the job has the rest." }
+    ' "$scratch"
+    cat "$scratch" >&2
+}
 
 # section decides|tells TITLE COMMAND…: what "decides" counts for the exit code, and so does what could not be judged.
 section() {
@@ -16,7 +33,8 @@ section() {
     shift 2
     echo "## $title"
     echo
-    "$@" 2>&1 || code=$?
+    "$@" > "$scratch" 2>&1 || code=$?
+    cut_short
     echo
     if [[ $counts == decides || $code -gt 1 ]] && ((code > worst)); then
         worst=$code

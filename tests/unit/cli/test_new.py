@@ -71,6 +71,13 @@ def test_a_request_from_elsewhere_becomes_a_test(folder: Path, monkeypatch: pyte
             id="nobody",
         ),
         pytest.param([*EXEMPTION, "--serviceaccount", "mover"], "write NAMESPACE:NAME", id="half-an-account"),
+        pytest.param([*EXEMPTION, "--policies", "policies"], "no GuardPolicy 'held'", id="a-policy-that-is-not-there"),
+        pytest.param([*EXEMPTION[:-1], ""], "spec.ticket", id="no-ticket"),
+        pytest.param(
+            [*EXEMPTION, "--policies", "policies", "--policy", "there", "--days", "400"],
+            "expires more than 90 days from now",
+            id="too-long",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
@@ -81,4 +88,5 @@ def test_what_cannot_be_is_said_in_one_line(
     assert run(arguments) == 2
     err = capsys.readouterr().err
     assert said in err
-    assert len(err.splitlines()) == 1
+    assert "Traceback" not in err
+    assert not (folder / "policies/exemptions").exists()

@@ -155,7 +155,7 @@ def test_a_base_that_is_too_large_for_an_annotation_is_applied_by_the_server() -
 def test_a_comment_fits_however_much_there_is_to_say(repository: Path) -> None:
     _git(repository, "checkout", "--quiet", "-B", "reworded", "main")
     for policy in (repository / "base").glob("*/policy.yaml"):
-        policy.write_text(re.sub(r"VM ' \+", "machine ' +", policy.read_text("utf-8")), "utf-8")
+        policy.write_text(re.sub(r"\bVM\b", "machine", policy.read_text("utf-8")), "utf-8")
     _commit(repository, "reworded")
     done = _review(repository, "prod")
     assert done.returncode == 1

@@ -208,6 +208,26 @@ def test_reports_that_the_account_may_not_write_are_an_error_that_names_the_righ
     assert "'patch' on clusterreports.openreports.io cluster-wide" in capsys.readouterr().err
 
 
+def test_what_may_not_be_listed_any_more_is_no_success_and_takes_nothing_back(
+    admin: Kubectl, scanner: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scan(scanner, "--report", "--quiet", "--exit-zero") == 0
+    before = admin.read("reports", "migguard", "-n", NAMESPACE)
+    role = admin.read("clusterrole", "migguard-scan")
+    for rule in role["rules"]:
+        rule["resources"] = [one for one in rule["resources"] if one != "virtualmachines"]
+    admin.must("replace", "-f", "-", manifest=yaml.safe_dump(role))
+    capsys.readouterr()
+
+    assert scan(scanner, "--report", "--quiet", "--exit-zero") == 3
+    said = capsys.readouterr()
+    assert "; 1 problem in what could not be read" in said.out
+    assert "virtualmachines.kubevirt.io are not scanned: our account lacks the RBAC verb 'list'" in said.err
+    assert admin.read("reports", "migguard", "-n", NAMESPACE)["results"] == before["results"]
+    cluster = admin.read("clusterreports", "migguard")
+    assert cluster["metadata"]["annotations"]["migguard.io/not-scanned"] == "virtualmachines.kubevirt.io"
+
+
 def test_findings_that_would_be_refused_give_exit_code_1(
     admin: Kubectl, scanner: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

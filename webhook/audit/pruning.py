@@ -3,7 +3,8 @@
 Where fields were dropped, the key :data:`DROPPED` lists their names. So a reader can tell a field that was not there
 from one that is not on record, whatever was kept when the record was written.
 
-Source: ``spec.volumes[].cloudInit…`` of KubeVirt's VirtualMachineInstance and ``kubectl apply`` for what is never kept.
+Source, of what is never kept: KubeVirt's VirtualMachineInstance (``spec.volumes[].cloudInit…``,
+``spec.domain.firmware.kernelBoot``, the annotations for Ignition and for hook sidecars); ``kubectl apply``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ DROPPED = "…"
 ANY = "*"
 """In such a list: there were more, or their names are too long to be kept."""
 ITEMS = "[]"
-"""Step of a path into all items of a list."""
+"""Step of a path into all items of a list; of a mapping it tells no more than the names in it."""
 
 NEVER = frozenset(
     {
@@ -28,12 +29,18 @@ NEVER = frozenset(
         "userDataBase64",
         "networkData",
         "networkDataBase64",
+        "kernelArgs",
         "kubectl.kubernetes.io/last-applied-configuration",
+        "kubevirt.io/ignitiondata",
+        "hooks.kubevirt.io/hookSidecars",
     }
 )
 """Fields that may hold secrets, or a copy of the whole object: never kept, wherever they stand."""
 NEVER_ON_TOP = frozenset({"data", "stringData", "binaryData"})
 """What Secrets and ConfigMaps hold: never kept either."""
+
+_CREDENTIALS = re.compile(r"://[^/?#\s]*@")
+"""User information in a URL; a text with it is dropped, as one without it would be another. Source: RFC 3986 3.2.1."""
 
 MAX_VALUES = 1000
 """Values kept of one object; a whole HyperConverged has some 300."""
@@ -117,10 +124,9 @@ class _Pruning:
             return _DROP
         if isinstance(item, str):
             self.characters -= len(item)
-            return item if len(item) <= MAX_TEXT and self.characters >= 0 else _DROP
-        if isinstance(item, dict):
-            # Steps into a list, where there is a mapping: it may be gone through key by key.
-            return self.mapping(item, None if tree and ITEMS in tree else tree, depth + 1)
+            return item if len(item) <= MAX_TEXT and self.characters >= 0 and not _CREDENTIALS.search(item) else _DROP
+        if isinstance(item, dict):  # where a list is gone through there may be a mapping: of which that tells the names
+            return self.mapping(item, tree, depth + 1)
         if isinstance(item, list):
             return self._items(item, tree, depth + 1)
         return item

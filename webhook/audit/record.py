@@ -26,9 +26,9 @@ Names are OPA's decision log's where it has one, and AdmissionReview's below ``i
 
 Of objects only those fields are kept that a decision may be made by, see :mod:`webhook.audit.basis`: those that the
 policies in force read, and of kinds that matter to migrations the settings. Where others were, the key ``…`` lists
-their names. Never kept are managedFields, cloud-init's data, what Secrets and ConfigMaps hold, and the copy of the
-object that ``kubectl apply`` leaves. Of ``userInfo.extra`` only the keys are kept, as authenticators put tokens'
-contents there.
+their names. Never kept are managedFields, the data of cloud-init and Ignition, hook sidecars, arguments of kernels,
+texts with a URL that holds user information, what Secrets and ConfigMaps hold, and the copy of the object that
+``kubectl apply`` leaves. Of ``userInfo.extra`` only the keys are kept, as authenticators put tokens' contents there.
 """
 
 from __future__ import annotations

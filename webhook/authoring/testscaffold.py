@@ -59,7 +59,8 @@ def case_of(request: AdmissionRequest) -> dict[str, Any]:
 def scaffold(name: str, folder: Path, case: Mapping[str, Any]) -> NewFile:
     """Return a test with one case, decided by the policies in ``folder`` and expected to be decided so.
 
-    Whatever is looked up and is not there is stated to be absent. Raises InputError where no case can have the request.
+    Whatever is looked up and is not there is stated to be absent, and the time where it matters. Raises
+    InputError where no case can have the request.
     """
     unknown = {"allowed": True}
     spec: dict[str, Any] = {"policies": [str(folder.resolve())], "cases": [{**case, "expect": unknown}]}
@@ -68,7 +69,7 @@ def scaffold(name: str, folder: Path, case: Mapping[str, Any]) -> NewFile:
         if not _stated(result, spec):
             break
         result = _decided(name, spec)
-    own: dict[str, Any] = {field: spec[field] for field in ("objects", "absent") if field in spec}
+    own: dict[str, Any] = {field: spec[field] for field in ("now", "objects", "absent") if field in spec}
     own["cases"] = [{**case, "expect": _expectation(result)}]
     document = {"apiVersion": API_VERSION, "kind": TEST_KIND, "metadata": {"name": name}, "spec": own}
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
@@ -117,10 +118,11 @@ def _decided(name: str, spec: Mapping[str, Any]) -> CaseResult:
 
 def _stated(result: CaseResult, spec: dict[str, Any]) -> bool:
     """State what the test lacks, as the result says; False if it lacks nothing."""
-    lacking = [yaml.safe_load(one.hint) for one in result.mismatches if one.field == "cluster" and one.hint]
+    fields = {"cluster", "clock"}
+    lacking = [yaml.safe_load(one.hint) for one in result.mismatches if one.field in fields and one.hint]
     for statement in lacking:
-        for field, entries in statement.items():
-            spec.setdefault(field, []).extend(entries)
+        for field, stated in statement.items():
+            spec[field] = [*spec.get(field, ()), *stated] if isinstance(stated, list) else stated
     return bool(lacking)
 
 

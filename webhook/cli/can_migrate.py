@@ -41,7 +41,8 @@ def command(
 
     All that is in the way is told at once: the right that is missing, each policy that refuses, and what KubeVirt
     itself would say. Then what is fine, and the settings that the migration would be done with. Without --as it is
-    about you, as the API server of the kubeconfig knows you.
+    about you, as the API server of the kubeconfig knows you. In which groups somebody else is no cluster tells: name
+    them with --as-group, as the right to migrate is mostly given to groups.
 
     \b
     Examples:
@@ -54,7 +55,8 @@ def command(
     named = VMName.parse(vm, namespace)
     asking = user or _current(source)
     loaded = load(policies, CATALOG)
-    answer = can_migrate(named, asking, policies=loaded, world=world_from(source), now=datetime.now(UTC))
+    world = world_from(source)
+    answer = can_migrate(named, asking, policies=loaded, world=world, now=datetime.now(UTC), groups_known=user is None)
     click.echo(json_text(as_json(answer)) if form == "json" else render(answer))
     return 0 if answer.allowed else 1
 

@@ -12,7 +12,8 @@ from webhook.cli import options
 from webhook.errors import UsageError
 from webhook.impact.checking.gitfiles import gather
 from webhook.impact.checking.ground import Ground, bare, ground_of
-from webhook.impact.checking.judge import Asked, check
+from webhook.impact.checking.judge import check
+from webhook.impact.checking.run import Asked
 from webhook.impact.vm.explain import only
 from webhook.model.request import Operation, UserInfo
 from webhook.offline.state import ClusterSource, to_stderr
@@ -62,14 +63,21 @@ def command(  # noqa: PLR0913 - one argument for each option
     UPDATE, with mutation first and then validation, as in the webhook. They are applied in the usual order, so a
     migration sees the VM, its claims and its namespace from the same folder; what is refused is not there for the rest.
 
+    A field that a manifest leaves out stays in the cluster, as with kubectl apply and what Argo CD and Flux do, unless
+    it was applied before: then it has left Git and goes. That is noted on the object, but a snapshot holds no such
+    note. There a field that is left out is taken to stay; what would be refused only if it goes, as with kubectl
+    replace, is a warning that names the field.
+
     Who asks decides much, and nobody can guess it. In a GitOps repository it is mostly the account of the tool:
 
     \b
       Argo CD  --as system:serviceaccount:argocd:argocd-application-controller
       Flux     --as system:serviceaccount:flux-system:kustomize-controller
 
+    Name a person's groups too with --as-group: whoever is named alone is a member of system:authenticated only.
     Without --as, what depends on it is a note rather than a refusal. The same holds for --no-cluster and all that
-    depends on the cluster's state. Neither makes the command fail; the notes name the policies.
+    depends on the cluster's state, and for objects that our account may not read. None of it makes the command fail;
+    the notes name the policies.
 
     \b
     Examples:

@@ -93,7 +93,7 @@ def _of_vm(
     now = datetime.now(UTC)
     request = migration_request(named, user or _NOBODY, world.view)
     judged = trace(request, phases, policies=policies, world=world, now=now) if user is not None else None
-    return of_vm(FactSources(policies, world, now).context(request, world.view), judged)
+    return of_vm(FactSources(policies, world, now).context(request, world.view), judged, policies)
 
 
 def _shown(explanation: Explanation, form: str, *, everything: bool) -> str:

@@ -10,8 +10,9 @@ import click
 
 from webhook.authoring.lint.rules import RULES
 from webhook.authoring.lint.run import lint
+from webhook.authoring.lint.sources import UNREADABLE
 from webhook.cli import options
-from webhook.errors import UsageError
+from webhook.errors import InputError, UsageError
 from webhook.output.finding import Level
 from webhook.output.render import FORMS, render
 from webhook.output.tables import columns
@@ -67,13 +68,14 @@ def command(paths: Sequence[Path], form: str, level: str, *, each: bool, warn_ex
       migguard lint policies/ -o sarif > lint.sarif
       migguard lint --rules
 
-    Exit code: 0 no error, 1 errors were found, 2 wrong use or no such path, 3 an error of migguard; with
-    --warn-exit-code N: N where there are warnings only.
+    Exit code: 0 no error, 1 errors were found, 2 wrong use, no such path, or a file that cannot be read (what was found
+    in the others is shown all the same), 3 an error of migguard; with --warn-exit-code N: N where there are warnings
+    only.
     """  # noqa: D301 - click's own mark
     sets = [[path] for path in paths] if each else [list(paths)]
     report = lint(sets, now=_now(clock), least=Level(level), warning_exit_code=warn_exit_code)
     click.echo(render(report, form))
-    return report.exit_code
+    return InputError.exit_code if any(one.rule == UNREADABLE.name for one in report.findings) else report.exit_code
 
 
 def _now(written: str) -> datetime:

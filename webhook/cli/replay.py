@@ -16,6 +16,7 @@ from webhook.impact.replay.report import report
 from webhook.impact.replay.run import Filters, Setup, replay
 from webhook.impact.replay.tally import FLIPS, Change, Tally
 from webhook.offline.state import ClusterSource, world_from
+from webhook.output.wording import counted
 from webhook.policy.policyset import load
 
 _FORMS = {"table": replayshown.as_table, "json": replayshown.as_json, "markdown": replayshown.as_markdown}
@@ -94,8 +95,8 @@ def command(  # noqa: PLR0913 - one argument for each option
       zcat audit-*.gz | migguard replay - --policies new --against old --policy requester-can-migrate
       migguard replay audit.jsonl --policies policies --verify
 
-    Exit code: 0 no verdict flips, 1 some do (see --fail-on; with --verify: a record was not reproduced), 2 wrong use or
-    input, 3 an error.
+    Exit code: 0 no verdict flips, 1 some do (see --fail-on; with --verify: a record was not reproduced), 2 wrong use,
+    or input of which a part cannot be read (but for a last line that is still being written), 3 an error.
     """  # noqa: D301 - click's own mark
     now = datetime.now(UTC)
     candidate = load(policies, CATALOG, now=now)
@@ -117,6 +118,9 @@ def command(  # noqa: PLR0913 - one argument for each option
         message = f"none of the {tally.replayed} decisions was made by these policies ({candidate.revision})"
         raise InputError(message, hint="give the policies that were in force: see 'revision' in the records")
     click.echo(_FORMS[form](report(tally, setup, limit=limit)))
+    if unreadable := tally.unreadable - tally.broken_off:  # "nothing changes" would be a lie
+        message = f"{counted(unreadable, 'place')} of the log cannot be read, so this is not the whole result"
+        raise InputError(message, hint="the first places are named in it; a last line that breaks off does not count")
     return 1 if _fails(tally, fail_on, verify=verify) else 0
 
 

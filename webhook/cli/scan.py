@@ -48,7 +48,9 @@ from webhook.policy.policyset import load
 @click.option(
     "--warn-exit-code", type=click.IntRange(0, 255), default=0, show_default=True, help="Where nothing is worse."
 )
-@click.option("--exit-zero", is_flag=True, help="0 whatever is found: a CronJob that reports has done its work.")
+@click.option(
+    "--exit-zero", is_flag=True, help="0 whatever is found, if all was read: a CronJob that reports has done its work."
+)
 def command(  # noqa: PLR0913 - one argument for each option
     policies: tuple[Path, ...],
     source: ClusterSource,
@@ -71,7 +73,8 @@ def command(  # noqa: PLR0913 - one argument for each option
     that it names; expired ones are listed.
 
     --report leaves one bounded PolicyReport in each namespace with findings and a ClusterPolicyReport for the rest:
-    failures first, passes only counted. Those of the last scan are replaced or removed.
+    failures first, passes only counted. Those of the last scan are replaced or removed. Where a kind cannot be read,
+    nothing is removed, and every report that is written names it (annotation migguard.io/not-scanned).
 
     \b
     Examples:
@@ -79,8 +82,8 @@ def command(  # noqa: PLR0913 - one argument for each option
       migguard scan --policies policies/ --cluster prod/ -o markdown
       migguard scan --policies policies/ --report --quiet --exit-zero    # in a CronJob
 
-    Exit code: 0 nothing is refused, 1 something would be refused, 2 wrong use or input, 3 the cluster cannot be read or
-    reports cannot be written.
+    Exit code: 0 nothing is refused, 1 something would be refused, 2 wrong use or input, 3 the cluster or a kind that a
+    policy concerns cannot be read (the rest is judged and shown all the same), or reports cannot be written.
     """  # noqa: D301 - click's own mark
     if into_cluster and source.manifests:
         raise UsageError("--report needs a live cluster", hint="write files with --report-dir DIR")
@@ -90,11 +93,14 @@ def command(  # noqa: PLR0913 - one argument for each option
     looked = look_over(load(policies, CATALOG, now=now), source, now=now, tell=to_stderr)
     report = replace(looked.scanned.report, warning_exit_code=warn_exit_code)
     click.echo(f"scan: {totals(report)}" if quiet else _shown(report, form))
+    for problem in report.problems:
+        to_stderr(str(problem))
     if into_cluster or report_dir:
         chosen = Form(report_format) if report_format else None
         reporting = Reporting(folder=report_dir, form=chosen, limit=max_results)
-        to_stderr(f"{counted(write_reports(looked, reporting, now=now), 'report')} written")
-    return 0 if exit_zero else report.exit_code
+        left = "; none was removed, as not all was scanned" if report.problems else ""
+        to_stderr(f"{counted(write_reports(looked, reporting, now=now), 'report')} written{left}")
+    return 0 if exit_zero and not report.problems else report.exit_code
 
 
 def _shown(report: Report, form: str) -> str:

@@ -20,7 +20,9 @@ _FULL = 100
 
 @click.command("test", short_help="Run the tests of policies.")
 @click.argument("paths", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--run", "pattern", metavar="REGEX", default="", help="Only cases whose TEST/CASE this is found in.")
+@click.option(
+    "--run", "pattern", metavar="REGEX", default="", help="Only cases whose file or TEST/CASE this is found in."
+)
 @click.option("--fail-only", is_flag=True, help="Show only cases that failed, in every form.")
 @click.option("--trace", is_flag=True, help="Show how each case was decided: policies, variables, facts.")
 @click.option("--coverage", is_flag=True, help="Show what of the policies below DIR no case exercises.")
@@ -52,11 +54,12 @@ def command(  # noqa: PLR0913 - one argument for each option
     \b
     Examples:
       migguard test policies
-      migguard test policies --run 'cancel-guard|rights/' --trace --fail-only
+      migguard test policies --run 'cancel-guard/|window/' --trace --fail-only
       migguard test policies --require-tests --coverage-min 100 -o junit > tests.xml
 
     Coverage counts each policy and binding, each condition, validation and mutation both ways, each text in each
-    language, each audit annotation, and both ways of every operand of &&, ||, ! and ?: that is reached.
+    language, each audit annotation, and both ways of every operand of &&, ||, ! and ?:, where it is reached: behind
+    the operands before it, in elements up to the one that decides, and in variables where they are read.
 
     Exit code: 0 all passed, 1 a case failed, or a policy lacks tests or coverage, 2 wrong use or input (the other tests
     are run all the same), 3 an error.
@@ -77,7 +80,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     for problem in results.problems:
         click.echo(f"migguard: {problem}", err=True)
     if pattern and not (results.passed or results.failed or results.problems):
-        raise UsageError(f"no case is called like '{pattern}'", hint="names are TEST/CASE")
+        raise UsageError(f"no case is called like '{pattern}'", hint="it is looked for in FILE and TEST/CASE")
     click.echo(_written(results, form))
     return results.exit_code
 

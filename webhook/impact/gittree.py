@@ -1,7 +1,7 @@
 """A file or directory at a Git revision, as git itself spells it: ``main:policies``, ``HEAD~3:./hco.yaml``.
 
-The git command reads it, with a list of arguments and no shell; nothing is fetched, written to the repository or run
-from it. What is read is put into a directory of its own, so that all that reads files reads revisions too.
+Nothing is fetched, written to the repository or run from it. What is read is put into a directory of its own, so that
+all that reads files reads revisions too.
 
 Source: gitrevisions(7), git-ls-tree(1), git-cat-file(1).
 """
@@ -11,28 +11,26 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
-from webhook.errors import InputError, PolicyError, UsageError
+from webhook.errors import InputError, PolicyError
+from webhook.impact.gitcommand import forbid_partial, git_output, git_run
 from webhook.source.files import MAX_FILE_BYTES, SUFFIXES
 
 MAX_FILES = 20_000
 MAX_BYTES = 256 * 1024 * 1024
 """Of all files together."""
-SECONDS = 60.0
-"""For one run of git."""
 
 _COLON = re.compile(r"((?:\{[^}]*\}|[^:{])*):(.*)", re.DOTALL)
 """The first colon that is not within braces: ``HEAD@{2026-03-01 12:00}:policies``."""
 _ENTRY = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]+) +(\d+|-)\t(.*)", re.DOTALL)
 _SYMLINK, _SUBMODULE = b"120000", b"160000"
-_ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 class NotInRevisionError(InputError):
@@ -151,7 +149,7 @@ def spread(written: str, path: str) -> tuple[str, str]:
 def _merge_base(first: str, second: str) -> str:
     for name in (first, second):
         _tree(name)
-    found = _git("merge-base", first, second)
+    found = git_run("merge-base", first, second)
     if found.returncode != 0:
         raise InputError(
             f"{first} and {second} have no common ancestor that is known here",
@@ -165,20 +163,15 @@ def _put(revision: Revision, root: Path, *, whole: bool) -> Path:
     tree, path = _tree(revision.revision), _from_top(revision.path)
     if path == ".." or path.startswith("../"):
         raise InputError("the path leads out of the repository", where=str(revision))
-    kind = _kind_of(f"{tree}:{path}") if path else "tree"
-    if not kind:
-        raise NotInRevisionError(
-            f"'{path}' is not in revision '{revision.revision}'",
-            where=str(revision),
-            hint="paths count from the top of the repository; write REV:./PATH for one from here",
-        )
-    if kind == "blob":
-        _write([("", _git_ok("rev-parse", "--verify", f"{tree}:{path}").decode().strip())], root / path)
+    entry = _entry_at(tree, path, revision) if path else None
+    if entry is not None and entry.kind == "blob":
+        _write([(path, entry.identity)], root, where=str(revision))
     else:
         top = "" if whole else path
         base = root / top
         base.mkdir(parents=True, exist_ok=True)
-        _write(_entries(f"{tree}:{top}", below="" if not whole else path, where=str(revision)), base)
+        entries = _entries(f"{tree}:{top}", below="" if not whole else path, where=str(revision))
+        _write(entries, base, where=str(revision))
         (root / path).mkdir(parents=True, exist_ok=True)
     return root / path
 
@@ -187,14 +180,15 @@ def _tree(revision: str) -> str:
     """Return the id of the tree of a revision."""
     if not revision or revision.startswith("-"):
         raise InputError(f"'{revision}' is not a revision", hint="write REV:PATH, such as main:policies")
-    here = _git("rev-parse", "--git-dir")
+    here = git_run("rev-parse", "--git-dir")
     if here.returncode != 0:
         said = here.stderr.decode(errors="replace").strip().partition("\n")[0]
         raise InputError(
             f"the revision '{revision}' cannot be read: {said.removeprefix('fatal: ')}",
             hint="run it in a clone of the repository, or give two directories",
         )
-    found = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}")
+    found = git_run("rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}")
+    forbid_partial(found, where=revision)
     if found.returncode != 0:
         raise InputError(
             f"there is no path and no revision '{revision}'",
@@ -206,36 +200,62 @@ def _tree(revision: str) -> str:
 def _from_top(path: str) -> str:
     """Return a path as it counts from the top of the repository."""
     if path in {".", ".."} or path.startswith(("./", "../")):
-        path = posixpath.join(_git_ok("rev-parse", "--show-prefix").decode().strip(), path)
+        path = posixpath.join(git_output("rev-parse", "--show-prefix").decode().strip(), path)
     plain = posixpath.normpath(path.strip("/"))
     return "" if plain == "." else plain
 
 
-def _kind_of(name: str) -> str:
-    found = _git("cat-file", "-t", name)
-    return found.stdout.decode().strip() if found.returncode == 0 else ""
+class _Entry(NamedTuple):
+    mode: bytes
+    kind: str
+    identity: str
+    size: int
+    path: str
+
+
+def _listed(*arguments: str, where: str) -> Iterator[_Entry]:
+    for line in filter(None, git_output("ls-tree", "-l", "-z", "--full-tree", *arguments, where=where).split(b"\0")):
+        found = _ENTRY.fullmatch(line)
+        if found is None:
+            raise InputError("git ls-tree gives what cannot be read", where=where)
+        size = 0 if found[4] == b"-" else int(found[4])
+        yield _Entry(found[1], found[2].decode(), found[3].decode(), size, found[5].decode(errors="surrogateescape"))
+
+
+def _entry_at(tree: str, path: str, revision: Revision) -> _Entry:
+    """Find a file or directory; what leads to it may be neither."""
+    for place in reversed(list(accumulate(path.split("/"), posixpath.join))):
+        for entry in _listed(tree, "--", place, where=str(revision)):
+            _forbid_others(entry, str(revision))
+            if place == path:
+                return entry
+    raise NotInRevisionError(
+        f"'{path}' is not in revision '{revision.revision}'",
+        where=str(revision),
+        hint="paths count from the top of the repository; write REV:./PATH for one from here",
+    )
+
+
+def _forbid_others(entry: _Entry, where: str) -> None:
+    for mode, what in ((_SYMLINK, "symbolic link"), (_SUBMODULE, "submodule")):
+        if entry.mode == mode:
+            raise InputError(f"'{entry.path}' is a {what}, which is not followed in a revision", where=where)
+    if entry.size > MAX_FILE_BYTES:
+        raise InputError(f"'{entry.path}' is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB", where=where)
 
 
 def _entries(name: str, *, below: str, where: str) -> list[tuple[str, str]]:
     """List the YAML and JSON files below a tree: path and id of each."""
-    listed = _git_ok("ls-tree", "-r", "-l", "-z", "--full-tree", name)
     entries: list[tuple[str, str]] = []
     size = 0
-    for line in filter(None, listed.split(b"\0")):
-        found = _ENTRY.fullmatch(line)
-        if found is None:
-            raise InputError("git ls-tree gives what cannot be read", where=where)
-        mode, path = found[1], found[5].decode(errors="surrogateescape")
-        if mode == _SUBMODULE or not path.lower().endswith(SUFFIXES) or not _is_inside(path):
+    for entry in _listed("-r", name, where=where):
+        if entry.mode == _SUBMODULE or not entry.path.lower().endswith(SUFFIXES) or not _is_inside(entry.path):
             continue
-        if mode == _SYMLINK:
-            if path.startswith(below):
-                raise InputError(f"'{path}' is a symbolic link, which is not followed in a revision", where=where)
+        if entry.mode == _SYMLINK and not entry.path.startswith(below):
             continue
-        if int(found[4]) > MAX_FILE_BYTES:
-            raise InputError(f"'{path}' is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB", where=where)
-        size += int(found[4])
-        entries.append((path, found[3].decode()))
+        _forbid_others(entry, where)
+        size += entry.size
+        entries.append((entry.path, entry.identity))
     if len(entries) > MAX_FILES or size > MAX_BYTES:
         message = f"holds {len(entries)} YAML and JSON files of {size // 1024 // 1024} MiB, which is more than are read"
         raise InputError(message, where=where, hint="name a directory further down")
@@ -247,41 +267,14 @@ def _is_inside(path: str) -> bool:
     return not {"", ".", ".."} & set(path.split("/"))
 
 
-def _write(entries: list[tuple[str, str]], base: Path) -> None:
+def _write(entries: list[tuple[str, str]], base: Path, *, where: str) -> None:
     asked = "".join(f"{identity}\n" for _, identity in entries).encode()
-    content = _git_ok("cat-file", "--batch", given=asked)
+    content = git_output("cat-file", "--batch", given=asked, where=where)
     at = 0
     for path, _ in entries:
         end = content.index(b"\n", at)
         size = int(content[at:end].split(b" ")[2])
-        target = base / path if path else base
+        target = base / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content[end + 1 : end + 1 + size])
         at = end + size + 2
-
-
-def _git_ok(*arguments: str, given: bytes = b"") -> bytes:
-    found = _git(*arguments, given=given)
-    if found.returncode != 0:
-        said = found.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise InputError(f"git {arguments[0]}: {said or f'exit code {found.returncode}'}")
-    return found.stdout
-
-
-def _git(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    git = shutil.which("git")
-    if git is None:
-        raise UsageError("git is not installed", hint="give two directories instead of revisions")
-    try:
-        return subprocess.run(  # noqa: S603 - a list of arguments, no shell; no revision begins with a dash
-            [git, "--no-pager", "--no-replace-objects", *arguments],
-            input=given,
-            capture_output=True,
-            check=False,
-            timeout=SECONDS,
-            env={**os.environ, **_ENVIRONMENT},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InputError(f"git {arguments[0]} took longer than {SECONDS:.0f} seconds") from error
-    except OSError as error:
-        raise UsageError(f"git cannot be run: {error.strerror}") from error

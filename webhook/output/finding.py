@@ -127,6 +127,8 @@ class Report:
     """What could not be read; the rest was examined all the same."""
     warning_exit_code: int = 0
     """What to exit with where there are warnings and nothing worse."""
+    problem_exit_code: int = InputError.exit_code
+    """What to exit with where there are problems."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -144,9 +146,9 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """What the command exits with: input that could not be read outweighs what was found in the rest."""
+        """What the command exits with: what could not be read outweighs what was found in the rest."""
         if self.problems:
-            return InputError.exit_code
+            return self.problem_exit_code
         if self.failed:
             return 1
         return self.warning_exit_code if self.count(Level.WARNING) else 0

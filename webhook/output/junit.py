@@ -6,6 +6,7 @@ Source: ``junit-10.xsd`` of the Jenkins xUnit plugin, the strictest of the schem
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -80,7 +81,7 @@ def _lines(findings: Sequence[Finding]) -> str:
         for finding in findings
         for place in [f"{finding.place}: " if str(finding.place) else ""]
         for rule in [f" [{finding.rule}]" if finding.rule else ""]
-        for hint in [f"\n    {finding.hint}" if finding.hint else ""]
+        for hint in [f"\n{textwrap.indent(finding.hint, '    ')}" if finding.hint else ""]
     )
 
 

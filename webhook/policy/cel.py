@@ -93,12 +93,12 @@ class Expression:
     _compiled: Any = field(repr=False, compare=False)
 
     def evaluate(self, values: Activation) -> JSON:
-        """Return the value as plain Python. Raises EvaluationError."""
+        """Return the value as plain Python, maps in order of their keys. Raises EvaluationError."""
         try:
             result = self._compiled.eval(values.bound)
             if result.type() == cel.Type.ERROR or result.type() == cel.Type.UNKNOWN:
                 raise _evaluation_error(str(result.plain_value()))
-            return result.plain_value()
+            return _ordered(result.plain_value())
         except (RuntimeError, TypeError, ValueError) as error:
             raise _evaluation_error(str(error)) from error
 
@@ -108,6 +108,17 @@ class Expression:
         if result is True or result is False:
             return result
         raise EvaluationError(f"gave {type(result).__name__} {str(result)[:80]!r} where true or false is needed")
+
+
+def _ordered(value: JSON) -> JSON:
+    """The runtime gives maps in an order that differs from process to process; a patch must not."""
+    if isinstance(value, dict):
+        try:
+            keys = sorted(value)
+        except TypeError:
+            keys = sorted(value, key=lambda key: (type(key).__name__, key))
+        return {key: _ordered(value[key]) for key in keys}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
 class Compiler:

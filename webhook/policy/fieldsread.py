@@ -19,7 +19,7 @@ from webhook.policy.compiled import CompiledPolicy, Needs
 from webhook.policy.document import MatchResources
 
 FieldPath: TypeAlias = tuple[str, ...]
-"""Keys from the root on; :data:`ITEMS` steps into all items of a list."""
+"""Keys from the root on; :data:`ITEMS` steps into all items of a list, or to the keys of a mapping."""
 
 ITEMS = "[]"
 ROOTS = ("object", "oldObject", "request", "namespaceObject")
@@ -232,6 +232,8 @@ class _Reader:
             return self._visit(arguments[2], scope.binding(node.binds[0], bound))
         paths = self._visit(receiver, scope)
         self.present |= paths
+        if len(node.binds) > 1:  # the second one has the values, of a mapping too
+            self._use(paths)
         each = paths if node.name.startswith("opt") else frozenset((*path, ITEMS) for path in paths)
         self.present |= each
         inner = scope.binding(node.binds[0], _NOTHING).binding(node.binds[-1], each, _texts(receiver))

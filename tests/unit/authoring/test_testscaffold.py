@@ -18,13 +18,14 @@ VARIED = [
     "cancel-guard",
     "freeze-window",
     "leftover-upgrade-role",
+    "migration-limits",
     "post-copy-exposure",
     "protection-kept",
     "requester-can-migrate",
     "vm-volumes-migratable",
     "vmim-stamp",
 ]
-"""Deletions, roles, configuration, labels, migrations, mutations."""
+"""Deletions, roles, configuration, the clock, labels, migrations, mutations."""
 
 
 def _policy(name: str, tmp_path: Path) -> Path:

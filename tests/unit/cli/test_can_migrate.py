@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from webhook.cli.main import run
+from webhook.model.request import UserInfo
 
 ROOT = Path(__file__).parents[3]
 POLICIES = ("critical-vm-no-post-copy", "requester-can-migrate", "vm-can-migrate", "vm-volumes-migratable")
@@ -73,6 +75,29 @@ def test_the_answer_is_yes_or_no_and_who_says_no(capsys, arguments, code, answer
     printed = capsys.readouterr().out
     assert printed.splitlines()[0] == answer
     assert by in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param([], True, id="by-name-alone"),
+        pytest.param(["--as-group", "guests"], False, id="with-a-group"),
+    ],
+)
+def test_a_no_for_want_of_a_right_says_which_groups_were_assumed_and_which_would_do(capsys, options, told):
+    assert run(["can-migrate", "prod/web", "--as", "carol", *options, *WORLD]) == 1
+    note = (
+        "Note: carol was judged as a member of system:authenticated alone; name other groups with --as-group "
+        "(those with the right to migrate in namespace prod: platform-team).\n"
+    )
+    assert (note in capsys.readouterr().out) is told
+
+
+def test_what_the_api_server_knows_of_oneself_is_not_doubted(capsys, monkeypatch):
+    alone = UserInfo(username="carol", groups=("system:authenticated",))
+    monkeypatch.setattr(importlib.import_module("webhook.cli.can_migrate"), "_current", lambda _: alone)
+    assert run(["can-migrate", "prod/web", *WORLD]) == 1
+    assert "--as-group" not in capsys.readouterr().out
 
 
 def test_a_refusal_tells_the_command_that_helps(capsys):

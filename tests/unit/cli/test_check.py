@@ -103,6 +103,16 @@ def test_standard_input_is_judged_as_kustomize_writes_it(
     assert capsys.readouterr().out.startswith("::error file=standard input,line=8,col=1,title=no-forbidden-names%3A")
 
 
+def test_a_kustomize_that_failed_before_the_pipe_is_not_green(
+    repository: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert run([*repository, "-f", "-", "--no-cluster"]) == 2
+    assert capsys.readouterr().err == (
+        "migguard: standard input: holds no document (see whether the command before the pipe failed)\n"
+    )
+
+
 def test_without_any_cluster_the_way_out_is_told(
     repository: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -132,6 +132,28 @@ def test_revisions_are_compared_as_git_spells_them(here: Path, capsys: pytest.Ca
     assert run(["diff", "HEAD~1:policies", "policies"]) == 1
 
 
+def test_what_a_partial_clone_lacks_is_not_said_to_be_added(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    origin = here / "origin"
+    origin.mkdir()
+    git(origin, "init", "-q", "-b", "main")
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    for actions in (["Deny"], ["Warn"]):
+        store(origin / "base" / "a.yaml", policy("a"))
+        store(origin / "team" / "b.yaml", policy("b", validationActions=actions))
+        git(origin, "add", ".")
+        git(origin, "commit", "-q", "-m", "policies")
+    git(here, "clone", "-q", "--no-local", "--no-checkout", "--filter=blob:none", str(origin), "clone")
+    monkeypatch.chdir(here / "clone")
+    assert run(["diff", "--git", "HEAD~1..HEAD", "base/a.yaml", "team/b.yaml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "this is a partial clone" in line
+    git(here / "clone", "fetch", "-q", "--refetch", "--no-filter")
+    assert run(["diff", "--git", "HEAD~1..HEAD", "base/a.yaml", "team/b.yaml"]) == 1
+    assert "GuardPolicy b validationActions: Deny -> Warn  (no longer refuses)" in capsys.readouterr().out
+
+
 def test_a_file_of_a_revision_is_compared_with_the_one_on_disk(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     git(here, "init", "-q", "-b", "main")
     store(here / "hco.yaml", hyperconverged({"allowPostCopy": False}))

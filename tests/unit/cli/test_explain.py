@@ -77,6 +77,11 @@ def test_a_vm_has_its_settings_and_the_migration_that_somebody_would_start(capsy
     assert "DENIED by critical-vm-no-post-copy" in printed
 
 
+def test_a_refusal_of_a_person_by_name_alone_names_the_groups_that_would_do(capsys):
+    assert run(["explain", "--vm", "prod/web", "--as", "carol", *WORLD]) == 1
+    assert "(those with the right to migrate in namespace prod: platform-team)." in capsys.readouterr().out
+
+
 def test_a_vm_alone_has_its_settings(capsys):
     assert run(["explain", "--vm", "prod/web", *WORLD]) == 0
     assert "Nobody is named who would migrate it (--as USER), so no policy was judged." in capsys.readouterr().out

@@ -49,6 +49,36 @@ def test_an_error_is_shown_with_its_place_and_makes_the_command_fail(
     assert told.endswith("1 error (2 examined, 1 failed)\n")
 
 
+TESTS = b"# kind: PolicyTest\n"
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+
+
+@pytest.mark.parametrize("place", [".", "tests"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\xff\xfe\x00", id="binary"),
+        pytest.param(b"a: [\n", id="no-yaml"),
+        pytest.param(b"[" * 2_000 + b"]" * 2_000, id="too-deep"),
+        pytest.param(BOMB.encode(), id="alias-bomb"),
+        pytest.param(None, id="dangling-link"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_wrong_input_and_the_others_are_judged(
+    content: bytes | None, place: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(folder, bound=binding("gard"))
+    broken = folder / place / "broken.yaml"
+    if content is None:
+        broken.symlink_to(folder / "missing")
+    else:
+        broken.write_bytes(TESTS + content)
+    assert run(["lint", str(folder), *NOW]) == 2
+    told = capsys.readouterr().out
+    assert "unreadable" in told
+    assert "unknown-name" in told
+
+
 WARNS: Mapping[str, Json] = {"spared": exemption(namespaces=None)}
 NOTES: Mapping[str, Json] = {"spared": exemption(operations=None)}
 

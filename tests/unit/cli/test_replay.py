@@ -34,7 +34,8 @@ def directory(folder: Path, *documents: Json) -> str:
         pytest.param([ALICE_STAYS], ["--fail-on", "deny"], 1, id="to-denied"),
         pytest.param([ALICE_STAYS], ["--fail-on", "none"], 0, id="never-fails"),
         pytest.param([ALICE_STAYS], ["--user", "bob"], 0, id="of-another-user"),
-        pytest.param([ALICE_STAYS], ["--policy", "other"], 0, id="by-another-policy"),
+        pytest.param([ALICE_STAYS], ["--policy", "guard"], 0, id="by-another-policy-that-is-on-record"),
+        pytest.param([ALICE_STAYS], ["--policy", "alice-stay"], 2, id="by-a-policy-that-there-is-not"),
         pytest.param([ALICE_STAYS], ["--since", "2026-03-02", "--until", "2026-03-03T00:00:00+09:00"], 1, id="times"),
         pytest.param([policy()], ["--verify"], 0, id="verified"),
         pytest.param([ALICE_STAYS], ["--verify"], 2, id="nothing-to-verify"),
@@ -99,3 +100,29 @@ def test_a_cluster_stands_in_for_what_is_not_on_record(tmp_path, audit, capsys):
 def test_the_comment_is_markdown(tmp_path, audit, capsys):
     assert run(["replay", audit, "--policies", directory(tmp_path / "new", ALICE_STAYS), "-o", "markdown"]) == 1
     assert capsys.readouterr().out.startswith("<!-- migguard replay -->\n### migguard replay: 1 allowed -\\> denied\n")
+
+
+def test_a_policy_that_there_is_not_is_told_with_what_was_meant(tmp_path, audit, capsys):
+    new = directory(tmp_path / "new", ALICE_STAYS)
+    assert run(["replay", audit, "--policies", new, "--policy", "alice-stay"]) == 2
+    message = "--policy: no policy is called 'alice-stay', now or on record (did you mean 'alice-stays'?)"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        pytest.param(lambda text: text + b'{"decision_id": "x', 0, id="a-last-line-that-is-being-written"),
+        pytest.param(lambda text: text + b"\x00\xff", 2, id="a-last-line-of-something-else"),
+        pytest.param(lambda text: text + b"\x00\xff\n" * 1001, 2, id="binary-lines"),
+        pytest.param(lambda text: text + b'{"decision_id": "x\n' + text, 2, id="half-a-record-in-the-middle"),
+        pytest.param(lambda text: gzip.compress(text) + gzip.compress(text)[:-20], 2, id="half-a-compressed-log"),
+    ],
+)
+def test_a_log_that_cannot_be_read_as_a_whole_is_no_green_light(tmp_path, audit, capsys, content, code):
+    log_file = tmp_path / "some.log"
+    log_file.write_bytes(content(Path(audit).read_bytes()))
+    assert run(["replay", str(log_file), "--policies", directory(tmp_path / "new", policy()), "-o", "json"]) == code
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["records"]["replayed"] >= 2, "what can be read is shown in any case"
+    assert ("cannot be read, so this is not the whole result" in shown.err) == (code == 2)

@@ -83,6 +83,30 @@ def test_the_exit_code(tmp_path: Path, documents: list[dict[str, object]], optio
     assert run(["scan", "--policies", str(policies), "--cluster", str(place), "-q", *options]) == code
 
 
+@pytest.mark.parametrize("options", [[], ["--exit-zero"], ["--report-dir", "reports", "--exit-zero"]])
+def test_a_kind_that_could_not_be_read_is_told_and_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cluster(tmp_path / "state", HALTED)
+    why = "virtualmachineinstances.kubevirt.io cannot be read: our account lacks the RBAC verb 'list'"
+    header = {
+        "apiVersion": "migguard.io/v1alpha1",
+        "kind": "ClusterSnapshot",
+        "spec": {"taken": "2026-03-01T00:00:00Z", "unreadable": {"virtualmachineinstances.kubevirt.io": why}},
+    }
+    (tmp_path / "state" / "snapshot.yaml").write_text(yaml.safe_dump(header))
+    policies = policies_in(tmp_path, policy("p", "true", resources=["virtualmachines", "virtualmachineinstances"]))
+    assert run(["scan", "--policies", str(policies), "--cluster", "state", "-o", "json", *options]) == 3
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    lack = "virtualmachineinstances.kubevirt.io are not scanned: our account lacks the RBAC verb 'list'"
+    assert [one["message"] for one in report["problems"]] == [f"{lack} (when the snapshot was taken)"]
+    assert (report["summary"]["examined"], report["summary"]["exitCode"]) == (1, 3)
+    assert f"migguard: state: {lack}" in said.err
+    assert ("1 report written; none was removed, as not all was scanned" in said.err) is ("--report-dir" in options)
+
+
 def test_an_exemption_that_ran_out_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     over = exemption("over", "p", starts="2020-01-01", expires="2020-02-01")
     policies = policies_in(tmp_path, policy("p", "true"), over)

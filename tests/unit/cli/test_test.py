@@ -75,6 +75,17 @@ def test_only_the_cases_that_are_asked_for_are_run(folder: Path, capsys: pytest.
     assert capsys.readouterr().out == "2 passed, 0 failed in 1 test\n"
 
 
+def test_cases_can_be_asked_for_by_their_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = folder / "other" / "tests"
+    other.mkdir(parents=True)
+    (other / "first.yaml").write_text(SUITE.replace("{name: moves}", "{name: others}"))
+    (other.parent / "policy.yaml").write_text(POLICY)
+    assert run(["test", str(folder), "--run", "no-move/tests/"]) == 1
+    assert capsys.readouterr().out.endswith("2 passed, 1 failed in 1 test\n")
+    assert run(["test", str(folder), "--run", "no-move/tests/|^others/alice"]) == 1
+    assert capsys.readouterr().out.endswith("3 passed, 1 failed in 2 tests\n")
+
+
 def test_the_report_as_json_holds_every_decision(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["test", str(folder), "-o", "json"]) == 1
     report = json.loads(capsys.readouterr().out)
@@ -149,6 +160,16 @@ def test_what_tests_leave_out_can_be_asked_for(
     tests.write_text(SUITE.split("    - name: bob moves\n", maxsplit=1)[0])
     assert run(["test", str(folder), *arguments]) == code
     assert shown in capsys.readouterr().out
+
+
+def test_an_expectation_that_anything_meets_is_an_error_with_its_place(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests = folder / "no-move" / "tests" / "moves.yaml"
+    tests.write_text(SUITE.replace("message: bob moves nothing", "patched: {}"))
+    assert run(["test", str(folder)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"migguard: {tests}:22:41: 'patched' expects nothing (an empty mapping")
 
 
 def test_a_policy_without_a_test_fails_if_tests_are_required(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

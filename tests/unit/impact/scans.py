@@ -13,7 +13,8 @@ from webhook.admission.natives import CATALOG
 from webhook.admission.pipeline import World
 from webhook.impact.scanning.inventory import from_manifests, wanted
 from webhook.impact.scanning.judge import Scanned, scan
-from webhook.impact.scanning.scannable import NobodyAsks, Scannable, scannable
+from webhook.impact.scanning.scannable import NO_REQUESTER, Scannable, scannable
+from webhook.impact.unasked import NobodyAsks
 from webhook.offline.state import ClusterSource, world_from
 from webhook.policy.policyset import load
 
@@ -122,7 +123,7 @@ def scanned(folder: Path, documents: Sequence[Json], objects: Sequence[Json], no
     """Scan these objects by these policies."""
     place = cluster(folder / "state", *objects)
     policies = ready(folder, *documents, now=now)
-    world = World(world_from(ClusterSource(manifests=(place,))).view, NobodyAsks(), None)
+    world = World(world_from(ClusterSource(manifests=(place,))).view, NobodyAsks(NO_REQUESTER), None)
     resources = wanted(policies.rules()) | {("kubevirt.io", "virtualmachineinstances")}
     return scan(policies, from_manifests([place], resources), world, now=now, settings={})
 

@@ -163,6 +163,73 @@ def test_a_symbolic_link_is_refused(repository: Path, stack: ExitStack, spelling
         stack.enter_context(opened(spelling))
 
 
+@pytest.mark.parametrize(
+    ("spelling", "message"),
+    [
+        pytest.param("main:link.yaml", r"'link\.yaml' is a symbolic link", id="a file"),
+        pytest.param("main:./link.yaml", r"'link\.yaml' is a symbolic link", id="a file from here"),
+        pytest.param("main:links", "'links' is a symbolic link", id="a directory"),
+        pytest.param("main:links/a.yaml", "'links' is a symbolic link", id="what leads to a file"),
+    ],
+)
+def test_a_symbolic_link_that_is_asked_for_is_said_to_be_one(
+    repository: Path, stack: ExitStack, spelling: str, message: str
+) -> None:
+    (repository / "link.yaml").symlink_to("policies/a.yaml")
+    (repository / "links").symlink_to("policies")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "links")
+    (repository / "links").unlink()
+    with pytest.raises(InputError, match=message):
+        stack.enter_context(opened(spelling))
+
+
+@pytest.mark.parametrize("spelling", ["main:module", "main:module/a.yaml"])
+def test_a_submodule_is_said_to_be_one(repository: Path, stack: ExitStack, spelling: str) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{commit},module")
+    git(repository, "commit", "-q", "-m", "module")
+    with pytest.raises(InputError, match="'module' is a submodule"):
+        stack.enter_context(opened(spelling))
+
+
+def test_a_file_that_is_no_directory_holds_nothing(repository: Path, stack: ExitStack) -> None:
+    with pytest.raises(InputError, match=r"'other\.yaml/x' is not in revision 'HEAD@\{0\}'"):
+        stack.enter_context(opened("HEAD@{0}:other.yaml/x"))
+
+
+def test_a_path_is_no_pattern(repository: Path, stack: ExitStack) -> None:
+    with pytest.raises(InputError, match=r"'policies/\*\.yaml' is not in revision"):
+        stack.enter_context(opened("main:policies/*.yaml"))
+
+
+@pytest.fixture(name="partial", params=["blob:none", "tree:0"])
+def a_partial_clone(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Path:
+    """A clone with neither the files nor, in one case, the directories of the first commit."""
+    git(repository, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--no-local", "--no-checkout", f"--filter={request.param}", str(repository), "clone")
+    monkeypatch.chdir(tmp_path / "clone")
+    return tmp_path / "clone"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["HEAD~1:policies/a.yaml", "HEAD~1:policies", "HEAD~1:", "HEAD~1:./policies/deep"],
+)
+def test_what_a_partial_clone_lacks_is_not_taken_for_what_does_not_exist(
+    partial: Path, stack: ExitStack, spelling: str
+) -> None:
+    with pytest.raises(InputError, match=r"partial clone.*git fetch --refetch --no-filter"):
+        opened_together([spelling, "HEAD:nope"], stack)
+
+
+def test_what_a_partial_clone_lacks_can_be_fetched(partial: Path, stack: ExitStack) -> None:
+    git(partial, "fetch", "-q", "--refetch", "--no-filter")
+    assert files(stack.enter_context(opened("HEAD~1:policies"))) == {"a.yaml": "a: 1\n", "deep/b.yaml": "b: 1\n"}
+
+
 def test_a_symbolic_link_elsewhere_does_not_matter(repository: Path, stack: ExitStack) -> None:
     (repository / "link.yaml").symlink_to("/etc/hostname")
     git(repository, "add", ".")

@@ -46,6 +46,12 @@ def test_errors_are_one_failure_and_the_rest_is_output() -> None:
     assert "warning: the timeout of 5 s is short [timeout-bounds]" in str(case.system_out)
 
 
+def test_a_hint_of_several_lines_keeps_its_indentation() -> None:
+    [suite] = suites(report_of(replace(DENIED, hint="absent:\n  - {kind: Namespace}")))
+    [failure] = next(iter(suite)).result
+    assert str(failure.text).endswith("]\n    absent:\n      - {kind: Namespace}")
+
+
 def test_a_failure_says_how_many_more_errors_there_are() -> None:
     [suite] = suites(report_of(DENIED, replace(DENIED, message="another"), replace(DENIED, message="a third")))
     [case] = suite

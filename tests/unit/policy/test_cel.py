@@ -147,6 +147,16 @@ def test_json_goes_through_the_runtime_unchanged(value: object) -> None:
     assert _SAME.test(activation({"object": value, "oldObject": value}))
 
 
+def test_maps_come_out_in_order_of_their_keys_however_deep_they_lie() -> None:
+    keys = [f"k{number}" for number in range(30)]
+    shuffled = {key: {other: [{"b": 1, "a": 2}] for other in reversed(keys)} for key in keys[::-1]}
+    given = _IDENTITY.evaluate(activation({"object": [shuffled]}))
+    assert repr(given) == repr([{key: {other: [{"a": 2, "b": 1}] for other in sorted(keys)} for key in sorted(keys)}])
+    assert repr(_compile("{'b': 1, 2: 'x', 'a': 1, 1: 'x'}").evaluate(activation({}))) == (
+        "{1: 'x', 2: 'x', 'a': 1, 'b': 1}"
+    )
+
+
 def _outcome(expression: Expression, value: object) -> bool | None:
     try:
         return expression.test(activation({"object": value}))

@@ -54,6 +54,8 @@ def read(expression: str, **variables: str) -> FieldsRead:
             ["object.metadata.labels.a", "object.metadata.labels.b"],
             id="keys-of-a-literal-list",
         ),
+        pytest.param("object.metadata.annotations.exists(k, k == 'a')", ["object.metadata.annotations.[]"], ["object.metadata.annotations", "object.metadata.annotations.[]"], id="keys-of-a-mapping"),
+        pytest.param("object.metadata.annotations.exists(k, v, v == 'a')", ["object.metadata.annotations", "object.metadata.annotations.[]"], ["object.metadata.annotations", "object.metadata.annotations.[]"], id="values-of-a-mapping"),
         pytest.param("cel.bind(s, object.spec, s.x == 1)", ["object.spec.x"], [], id="bind"),
         pytest.param("(object.a ? object.b : object.c).d == 1", ["object.a", "object.b.d", "object.c.d"], [], id="either"),
         pytest.param("dyn(object.spec).x == 1", ["object.spec.x"], [], id="dyn"),

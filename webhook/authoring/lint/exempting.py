@@ -45,6 +45,13 @@ EXEMPTION_NEVER_MATCHES = warning(
     "An exemption spares nobody its policy",
     "What it is limited to (operations, namespaces) and what the policy matches have no request in common.",
 )
+EXEMPTION_WILDCARD = warning(
+    "exemption-wildcard",
+    "An exemption is limited to a name that nothing has",
+    "Namespaces and names are compared as they are written: * stands for itself, and is part of no name.",
+    bad='namespaces: ["*"]',
+    good="no namespaces, or namespaceSelector",
+)
 EXEMPTION_IDLE = warning(
     "exemption-idle",
     "An exemption from a policy that refuses nothing",
@@ -59,6 +66,7 @@ RULES = (
     EXEMPTION_OF_EVERYTHING,
     EXEMPTION_ANY_OPERATION,
     EXEMPTION_NEVER_MATCHES,
+    EXEMPTION_WILDCARD,
     EXEMPTION_IDLE,
 )
 
@@ -68,6 +76,7 @@ MANY = 10
 """Policies in one exemption from which on it is taken for one of everything."""
 _FEWEST = 3
 """Policies that a set must have for "all of them" to mean anything."""
+_SELECTORS = {"namespaces": "namespaceSelector", "names": "objectSelector"}
 _MASTERS = "system:masters"
 _DAY = timedelta(days=1)
 
@@ -118,6 +127,7 @@ def _width(exemption: Exemption, policies: Mapping[str, GuardPolicy]) -> Iterato
         message = f"exemption '{exemption.name}' holds in every namespace and for every object"
         hint = "add namespaces, names, namespaceSelector or objectSelector"
         yield at(EXEMPTION_WIDE, document, ("spec",), message, hint)
+    yield from _names(exemption)
     for index, subject in enumerate(exemption.subjects):
         raw = {"subjects": [{"kind": subject.kind, "name": subject.name}]}
         if wide_subjects(raw) or (subject.kind == "Group" and subject.name == _MASTERS):
@@ -132,6 +142,15 @@ def _width(exemption: Exemption, policies: Mapping[str, GuardPolicy]) -> Iterato
     if not exemption.operations or "*" in exemption.operations:
         message = f"exemption '{exemption.name}' is for every operation"
         yield at(EXEMPTION_ANY_OPERATION, document, ("spec", "operations"), message, "name those that are needed")
+
+
+def _names(exemption: Exemption) -> Iterator[Found]:
+    for field, names in (("namespaces", exemption.namespaces), ("names", exemption.names)):
+        for index, name in enumerate(names):
+            if "*" in name:
+                message = f"'{name}' is compared as it is written, and there is no such name"
+                hint = f"leave {field} out for all of them, or use {_SELECTORS[field]}"
+                yield at(EXEMPTION_WILDCARD, exemption.document, ("spec", field, index), message, hint)
 
 
 def _effect(exemption: Exemption, policy: GuardPolicy, actions: frozenset[Action], index: int) -> Iterator[Found]:

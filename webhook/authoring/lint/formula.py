@@ -1,7 +1,8 @@
 """Propositional logic on what boolean expressions are made of: enough to say that one can never be false.
 
-An atom is a part that is true or false and of which nothing else is known. Atoms count as independent of each other, so
-whatever is said here to be impossible is impossible; what is not recognized as such is left alone.
+An atom is a part that is true or false. Of atoms nothing else is known, but that one thing has one value at most.
+Otherwise they count as independent of each other, so whatever is said here to be impossible is impossible; what is not
+recognized as such is left alone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Formula:
     form: _Form
     key: str = ""
     """Of an atom."""
+    subject: str = ""
+    """Of an atom: what it compares with a value."""
     truth: bool = False
     """Of a constant."""
     parts: tuple[Formula, ...] = ()
@@ -51,6 +54,11 @@ def const(truth: bool) -> Formula:
 def atom(key: str) -> Formula:
     """A part of which only this is known: it is the same wherever the key is."""
     return Formula(_Form.ATOM, key)
+
+
+def equality(subject: str, value: str) -> Formula:
+    """An atom that says that something has a value, and so no other."""
+    return Formula(_Form.ATOM, f"{subject}=={value}", subject)
 
 
 def negate(formula: Formula) -> Formula:
@@ -93,21 +101,32 @@ def _may_hold(formula: Formula, budget: list[int]) -> bool:
     budget[0] -= 1
     if budget[0] < 0:
         return True
-    key = next(_atoms(formula))
-    return any(_may_hold(_assigned(formula, key, truth), budget) for truth in (TRUE, FALSE))
+    chosen = next(_atoms(formula))
+    return any(_may_hold(_assigned(formula, chosen, truth), budget) for truth in (TRUE, FALSE))
 
 
-def _atoms(formula: Formula) -> Iterator[str]:
+def alike(one: Formula, other: Formula) -> bool:
+    """Say whether the truth of one may have to do with that of the other: they have atoms or subjects in common."""
+    return not _concerns(one).isdisjoint(_concerns(other))
+
+
+def _concerns(formula: Formula) -> set[str]:
+    return {found.subject or found.key for found in _atoms(formula)}
+
+
+def _atoms(formula: Formula) -> Iterator[Formula]:
     if formula.form is _Form.ATOM:
-        yield formula.key
+        yield formula
     for part in formula.parts:
         yield from _atoms(part)
 
 
-def _assigned(formula: Formula, key: str, truth: Formula) -> Formula:
+def _assigned(formula: Formula, chosen: Formula, truth: Formula) -> Formula:
     if formula.form is _Form.ATOM:
-        return truth if formula.key == key else formula
-    parts = tuple(_assigned(part, key, truth) for part in formula.parts)
+        if formula.key == chosen.key:
+            return truth
+        return FALSE if truth is TRUE and chosen.subject and formula.subject == chosen.subject else formula
+    parts = tuple(_assigned(part, chosen, truth) for part in formula.parts)
     if formula.form is _Form.NOT:
         return negate(parts[0])
     return both(*parts) if formula.form is _Form.AND else either(*parts)

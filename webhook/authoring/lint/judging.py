@@ -9,7 +9,7 @@ from webhook.authoring.lint.expressions import Expressions, Part, Role
 from webhook.authoring.lint.formula import Formula, both, impossible, negate
 from webhook.authoring.lint.found import Found, at
 from webhook.authoring.lint.meaning import Meaning
-from webhook.authoring.lint.rule import LintRule, note, warning
+from webhook.authoring.lint.rule import LintRule, warning
 from webhook.policy.celsyntax import Kind
 
 ALWAYS_TRUE = warning(
@@ -30,7 +30,7 @@ DUPLICATE_VALIDATION = warning(
     "A validation stands twice",
     "Another validation of the policy has the same expression: every violation is told twice.",
 )
-IMPLIED_VALIDATION = note(
+IMPLIED_VALIDATION = warning(
     "implied-validation",
     "A validation adds nothing to another",
     "Whenever it is violated, another one of the policy is violated too.",

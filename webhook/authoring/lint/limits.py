@@ -14,9 +14,18 @@ from webhook.policy.document import Text
 BAD_CONSTANT = error(
     "bad-constant",
     "A part of an expression always fails",
-    "A constant is no quantity, duration, time or regular expression: every evaluation that comes to it is an error.",
+    "A constant is no quantity, duration, time or regular expression, or a number is divided by 0: every evaluation "
+    "that comes to it is an error.",
     bad="object.metadata.name.matches('[')",
     good=r"object.metadata.name.matches('\\[')",
+)
+UNSUPPORTED_MACRO = error(
+    "unsupported-macro",
+    "A macro compiles and always fails",
+    "The runtime refuses transformMap and transformMapEntry when it comes to them, whatever map they are given: every "
+    "such evaluation is an error.",
+    bad="object.metadata.labels.transformMap(k, v, v)",
+    good="object.metadata.labels.transformList(k, v, k + '=' + v)",
 )
 NESTED_ITERATION = note(
     "nested-iteration",
@@ -35,11 +44,14 @@ NEAR_LIMIT = warning(
 
 RULES = (
     BAD_CONSTANT,
+    UNSUPPORTED_MACRO,
     NESTED_ITERATION,
     NEAR_LIMIT,
 )
 
 
+_REFUSED = frozenset({"transformMap", "transformMapEntry"})
+"""Source: cel-expr-python 0.1.3, which has no ``cel.@mapInsert``; see tests/unit/authoring/lint/test_limits.py."""
 _PATTERNS = frozenset({"matches", "find", "findAll"})
 _MACROS = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map", "transformList", "transformMap"})
 _UNTRUSTED = frozenset({"object", "oldObject"})
@@ -55,6 +67,11 @@ def check(expressions: Expressions) -> Iterator[Found]:
     """Judge all expressions of a policy."""
     for part in expressions.parts:
         yield from _constants(part, part.node)
+        for node in part.node.walk():
+            if node.kind is Kind.METHOD and node.name in _REFUSED and node.binds:
+                message = f"the runtime refuses {node.name}: every evaluation that comes to it is an error"
+                hint = "make a list with transformList, or ask for each key"
+                yield within(UNSUPPORTED_MACRO, part.text, node.start, message, hint)
         yield from _loops(part, part.node, 0, frozenset())
         if len(part.text.text) > _LONG and _is_deep(part.text):
             message = f"the expression is nested within {_SPARE} levels of what the runtime parses (32)"
@@ -64,7 +81,8 @@ def check(expressions: Expressions) -> Iterator[Found]:
 def _constants(part: Part, node: Node) -> Iterator[Found]:
     """Constant calls are evaluated; so is a constant pattern, on an empty text."""
     own = part.text.text[node.start : node.end]
-    if node.kind in {Kind.CALL, Kind.METHOD} and _is_constant(node):
+    is_division = node.kind is Kind.ARITHMETIC and node.name in {"/", "%"}
+    if (node.kind in {Kind.CALL, Kind.METHOD} or is_division) and _is_constant(node):
         if problem := _fails(part.text, f"[{own}] == []"):
             yield _bad(part, node, own, problem)
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from webhook.authoring.lint.expressions import Expressions
-from webhook.authoring.lint.formula import Formula, atom, both, const, either, negate
+from webhook.authoring.lint.formula import Formula, atom, both, const, either, equality, negate
 from webhook.authoring.lint.shapes import Shape, known_values, presence
 from webhook.policy.celsyntax import Kind, Node
 
@@ -90,8 +90,11 @@ class Meaning:
         one, other = self.value(left, names), self.value(right, names)
         if PRESENT in (one, other) and None in (one, other):
             return const(False)
-        if isinstance(one, _Open) or isinstance(other, _Open):
+        if isinstance(one, _Open) and isinstance(other, _Open):
             return atom("==".join(sorted((self.key(left, names), self.key(right, names)))))
+        if isinstance(one, _Open) or isinstance(other, _Open):
+            subject, value = (left, other) if isinstance(one, _Open) else (right, one)
+            return equality(self.key(subject, names), repr(value))
         return const(type(one) is type(other) and one == other)
 
     def value(self, node: Node, names: _Names = _FREE) -> Any:

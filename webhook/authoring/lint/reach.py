@@ -28,7 +28,7 @@ NATIVE_OUT_OF_PLACE = error(
     "native-out-of-place",
     "There is no such object in these requests",
     "object is null on DELETE, oldObject on CREATE, namespaceObject for cluster-scoped objects. Reading a field of "
-    "null is an error, which failurePolicy decides about.",
+    "null, or looking for one in it, is an error, which failurePolicy decides about.",
     bad="object.spec.running, where only DELETE matches",
     good="oldObject.spec.running",
 )
@@ -58,6 +58,11 @@ _INSTEAD = {
     "oldObject": "read object there, or ask for request.operation first",
     "namespaceObject": "ask for namespaceObject != null first",
 }
+_TELLING = frozenset({*_WHY, "request", "request.operation", "request.options"})
+"""What tells, itself or by its value, whether there is an object."""
+_DEREFERENCING = frozenset({Kind.SELECT, Kind.INDEX})
+_FIELDS_ONLY = {Kind.SELECT: {*_WHY, "request"}, Kind.INDEX: set(_WHY)}
+"""Of what a part is read, and not the whole; an index of the request may be anything."""
 _TEXTS = frozenset({Role.MESSAGE, Role.WARNING})
 _CHANGES = frozenset({Role.MUTATION, Role.WARNING})
 Scopes = Mapping[str, tuple[Scope, ...]]
@@ -132,13 +137,22 @@ class _Walk:
     reads: _Reads
     _seen: set[str] = field(default_factory=set)
     _guarded: bool = False
-    """Something that is empty or false for this shape may keep what is read from being come to."""
+    """A fact that says nothing for this shape, or a test whose outcome is not known here, may keep what is read from
+    being come to."""
 
     def all(self) -> None:
-        self._guarded = any(self._is_vacuous(one.node) for one in self.expressions.of(Role.CONDITION))
+        conditions = self.expressions.of(Role.CONDITION)
+        guarded = any(self._is_vacuous(one.node) for one in conditions)
         for part in self.expressions.parts:
             if self._is_evaluated(part):
+                before = [one for one in conditions if one is not part] + self._judged(part)
+                self._guarded = guarded or any(self._may_guard(one.node, frozenset()) for one in before)
                 self.node(part.node, part, frozenset())
+
+    def _judged(self, part: Part) -> list[Part]:
+        """What a text is about: it is only made where that is violated, or has changed something."""
+        about = {Role.MESSAGE: Role.VALIDATION, Role.WARNING: Role.MUTATION}.get(part.role)
+        return [one for one in self.expressions.parts if one.role is about and one.name == part.name]
 
     def _is_evaluated(self, part: Part) -> bool:
         """Variables only where they are read, messages only of what is violated, mutations only of what is there."""
@@ -161,7 +175,7 @@ class _Walk:
             self._below(node, part, bound)
 
     def _operands(self, node: Node, part: Part, bound: frozenset[str]) -> None:
-        """An operand that decides makes errors of the others void.
+        """An operand that decides makes errors of the others void, and one that cannot be told may decide.
 
         Source: CEL language definition, "Logical Operators".
         """
@@ -169,25 +183,52 @@ class _Walk:
         names = dict.fromkeys(bound, "")
         if any(self.meaning.formula(child, names).constant is decisive for child in node.children):
             return
+        guards = [child for child in node.children if self._may_guard(child, bound)]
         for child in node.children:
-            self.node(child, part, bound)
+            self._under(any(one is not child for one in guards), child, part, bound)
 
     def _conditional(self, node: Node, part: Part, bound: frozenset[str]) -> None:
         test, yes, no = node.children
         outcome = self.meaning.formula(test, dict.fromkeys(bound, "")).constant
         branches = (yes, no) if outcome is None else (yes,) if outcome else (no,)
-        for child in (test, *branches):
-            self.node(child, part, bound)
+        self.node(test, part, bound)
+        for child in branches:
+            self._under(self._may_guard(test, bound), child, part, bound)
+
+    def _under(self, guarded: bool, node: Node, part: Part, bound: frozenset[str]) -> None:
+        before, self._guarded = self._guarded, self._guarded or guarded
+        self.node(node, part, bound)
+        self._guarded = before
+
+    def _may_guard(self, node: Node, bound: frozenset[str]) -> bool:
+        """Say whether a test may find out, in a way that is not understood here, that there is no such object."""
+        outcome = self.meaning.formula(node, dict.fromkeys(bound, "")).constant
+        return outcome is None and self._asks(node, bound)
+
+    def _asks(self, node: Node, bound: frozenset[str]) -> bool:
+        """Say whether a tree looks at the operation, or at an object as a whole rather than at a field of it."""
+        if node.dotted in _TELLING:
+            return node.dotted.partition(".")[0] not in bound
+        variable = self.expressions.variables.get(node.name) if node.kind is Kind.SELECT else None
+        if variable is not None and node.children[0].dotted == "variables":
+            return self._asks(variable.node, frozenset())
+        inner = bound | set(node.binds)
+        return any(
+            self._asks(child, inner if index else bound)
+            for index, child in enumerate(node.children)
+            if not (index == 0 and child.kind is Kind.NAME and child.name in _FIELDS_ONLY.get(node.kind, ()))
+        )
 
     def _below(self, node: Node, part: Part, bound: frozenset[str]) -> None:
         inner = bound | set(node.binds)
+        looked_into = _looked_into(node)
         for index, child in enumerate(node.children):
-            if node.kind in {Kind.SELECT, Kind.INDEX} and index == 0 and child.kind is Kind.NAME:
-                self._dereferenced(child, part, bound)
+            if index == looked_into:
+                self._dereferenced(_undone(child), part, bound)
             self.node(child, part, inner if index else bound)
 
     def _dereferenced(self, child: Node, part: Part, bound: frozenset[str]) -> None:
-        if child.name in _WHY and child.name not in bound:
+        if child.kind is Kind.NAME and child.name in _WHY and child.name not in bound:
             there = presence(self.meaning.shape).get(child.name)
             place = _Place(part, child.start, child.name)
             self.reads.note(place, self.meaning.shape, there=there is not False or self._guarded)
@@ -212,3 +253,15 @@ class _Walk:
         if name.startswith("variables.") and variable is not None and name not in self._seen:
             self._seen.add(name)
             self.node(variable.node, variable, frozenset())
+
+
+def _looked_into(node: Node) -> int | None:
+    """The operand that must not be null: whose field or item is read, what a macro walks, what ``in`` looks through."""
+    if node.kind in _DEREFERENCING or (node.kind is Kind.METHOD and node.binds):
+        return 0
+    return 1 if node.kind is Kind.RELATION and node.name == "in" else None
+
+
+def _undone(node: Node) -> Node:
+    """What stands in ``dyn()``."""
+    return _undone(node.children[0]) if node.kind is Kind.CALL and node.name == "dyn" else node

@@ -11,20 +11,23 @@ from webhook.authoring.lint import (
     limits,
     matching,
     mutating,
+    ordering,
     reach,
+    served,
     silence,
     sources,
     tested,
     unused,
+    values,
     wording,
 )
 from webhook.authoring.lint.rule import LintRule
 
 TOPICS: Mapping[str, tuple[LintRule, ...]] = {
     "What the webhook would refuse to load": (*sources.RULES, tested.POLICY_TEST),
-    "What a policy matches": matching.RULES,
-    "What a policy judges and changes": (*judging.RULES, *branches.RULES, *mutating.RULES),
-    "What an expression reads": (*reach.RULES, *unused.RULES, *limits.RULES),
+    "What a policy matches": (*matching.RULES, *served.RULES),
+    "What a policy judges and changes": (*values.RULES, *judging.RULES, *branches.RULES, *mutating.RULES),
+    "What an expression reads": (*reach.RULES, *unused.RULES, *limits.RULES, *ordering.RULES),
     "What a policy says": (*wording.RULES, tested.NO_TESTS),
     "Exemptions": exempting.RULES,
     "Silence": silence.RULES,

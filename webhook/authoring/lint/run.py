@@ -15,9 +15,12 @@ from webhook.authoring.lint import (
     limits,
     matching,
     mutating,
+    ordering,
     reach,
+    served,
     tested,
     unused,
+    values,
     wording,
 )
 from webhook.authoring.lint.expressions import Expressions, expressions_of
@@ -75,7 +78,11 @@ def _lint(paths: Sequence[Path], now: datetime) -> tuple[Sources, list[Found]]:
 def _of_policy(policy: GuardPolicy, documents: Documents, *, compiles: bool) -> Iterator[Found]:
     actions = _actions(policy, documents)
     yield from wording.check(policy, actions)
-    yield from matching.check(policy, [one for one in documents.bindings if one.policy_name == policy.name])
+    bindings = [one for one in documents.bindings if one.policy_name == policy.name]
+    yield from matching.check(policy, bindings)
+    yield from served.check(policy.document, ("spec", "matchConstraints"))
+    for one in bindings:
+        yield from served.check(one.document, ("spec", "matchResources"))
     expressions = expressions_of(policy) if compiles else None
     if expressions is not None:
         yield from _of_expressions(expressions, actions)
@@ -83,12 +90,14 @@ def _of_policy(policy: GuardPolicy, documents: Documents, *, compiles: bool) -> 
 
 def _of_expressions(expressions: Expressions, actions: frozenset[Action]) -> Iterator[Found]:
     yield from matching.check_conditions(expressions)
+    yield from values.check(expressions)
     yield from judging.check(expressions)
     yield from branches.check(expressions)
-    yield from mutating.check(expressions)
+    yield from mutating.check(expressions, CATALOG.keys())
     yield from reach.check(expressions, SCOPES, CATALOG)
     yield from unused.check(expressions)
     yield from limits.check(expressions)
+    yield from ordering.check(expressions, CATALOG)
     yield from wording.check_messages(expressions, actions, CATALOG.keys() - LAZY_NAMES)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from webhook.authoring.lint.found import Found, at, of_problem
 from webhook.authoring.lint.rule import error, warning
+from webhook.authoring.lint.sources import UNREADABLE
 from webhook.errors import InputError, PolicyError
 from webhook.offline.testing.suite import suites
 from webhook.policy.document import GuardPolicy
 from webhook.policy.loader import TEST_FOLDER
-from webhook.source.files import find
+from webhook.source.files import find, parse, read
 
 POLICY_TEST = error(
     "policy-test",
@@ -36,16 +37,24 @@ def check(policies: Iterable[GuardPolicy], paths: Sequence[Path]) -> Iterator[Fo
     for file in _files(policies, paths):
         try:
             tested |= {path.resolve() for suite in suites([file]) for path in suite.policies}
-        except PolicyError as problem:
-            yield from (of_problem(POLICY_TEST, one) for one in problem.problems)
-        except InputError:
-            continue  # it holds no test
+        except PolicyError as broken:
+            yield from _unreadable(file) or (of_problem(POLICY_TEST, one) for one in broken.problems)
+        except InputError:  # it holds no test, or is a link to nothing
+            yield from () if file.exists() else _unreadable(file)
     for policy in policies:
         file = Path(policy.document.file).resolve()
         if not tested & {file, *file.parents}:
             message = f"no test loads policy '{policy.name}'"
             hint = f"add {Path(policy.document.file).parent / TEST_FOLDER / 'NAME.yaml'}, of kind PolicyTest"
             yield at(NO_TESTS, policy.document, ("metadata", "name"), message, hint)
+
+
+def _unreadable(file: Path) -> list[Found]:
+    """Why a file cannot be read at all; nothing if it can, whatever it holds."""
+    try:
+        return [of_problem(UNREADABLE, one) for one in parse(read(file), str(file))[1]]
+    except InputError as error:
+        return [Found(rule=UNREADABLE, where=error.where or str(file), message=error.message, hint=error.hint)]
 
 
 def _files(policies: Iterable[GuardPolicy], paths: Sequence[Path]) -> Iterable[Path]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from webhook.cluster.projection import Projection
 from webhook.model.facts import WatchedResource
 from webhook.model.objects import JSON, Object, annotations_of, mapping, name_of, same
+from webhook.source.parsed import FilePath
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """Where ``kubectl apply`` and Argo CD note what they applied, so that what leaves a manifest can leave the object."""
@@ -69,18 +71,47 @@ def defaulted(manifest: Object) -> Object:
     return {**manifest, "metadata": {**mapping(manifest, "metadata"), "labels": labels}}
 
 
-def applied(manifest: Object, old: Object) -> dict[str, JSON]:
-    """Return the object that an apply of ``manifest`` makes of ``old``.
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply makes of an object that is there already."""
 
-    What is in neither the manifest nor what was applied last stays. Where nobody noted what was applied last, the
-    manifest is taken for all there is to say, as by ``kubectl replace``: what it leaves out goes, so that a label that
-    leaves Git is seen to leave. Metadata of the server's own and the status stay in any case.
+    object: dict[str, JSON]
+    """As ``kubectl apply`` makes it, on the server's side or not: what nobody knows to have been applied stays."""
+    replaced: dict[str, JSON] | None = None
+    """As ``kubectl replace`` makes it, where it is not known what was applied last and that makes a difference."""
+    left: tuple[FilePath, ...] = ()
+    """The fields that make the difference: they are in the cluster, and the manifest leaves them out."""
+
+
+def applied(manifest: Object, old: Object, last: Object | None = None) -> Applied:
+    """Return what an apply of ``manifest`` makes of ``old``, where ``last`` was applied before.
+
+    What is in neither the manifest nor what was applied last stays. Where that is not known (None) a field that the
+    manifest leaves out may be somebody else's, and stays, or it may have left Git, and goes: both are returned.
+    Metadata of the server's own and the status stay in any case.
 
     Source: Kubernetes documentation, "Declarative Management of Kubernetes Objects Using Configuration Files", "How
-    apply calculates differences and merges changes". Lists are replaced whole, as for custom resources.
+    apply calculates differences and merges changes"; "Server-Side Apply", "Field management" (fields of other managers
+    stay). Lists are replaced whole, as for custom resources.
     """
-    noted = _last_applied(old)
-    last: JSON = old if noted is None else noted
+    made = _over(manifest, old, last or {})
+    if last is not None:
+        return Applied(made)
+    replaced = _over(manifest, old, old)
+    left = tuple(sorted(_gone(made, replaced)))
+    return Applied(made, replaced, left) if left else Applied(made)
+
+
+def last_applied(obj: Object) -> Object | None:
+    """Return what was applied last, as it is noted on the object; None if it is not."""
+    try:
+        noted = json.loads(annotations_of(obj).get(LAST_APPLIED, ""))
+    except (ValueError, RecursionError):
+        return None
+    return noted if isinstance(noted, dict) else None
+
+
+def _over(manifest: Object, old: Object, last: Object) -> dict[str, JSON]:
     merged = _merged(manifest, old, last)
     stated, held = mapping(merged, "metadata"), mapping(old, "metadata")
     owned = {key: held[key] for key in _SERVER_OWNED if key in held}
@@ -90,12 +121,15 @@ def applied(manifest: Object, old: Object) -> dict[str, JSON]:
     return {**merged, **({"status": old["status"]} if "status" in old else {})}
 
 
-def _last_applied(old: Object) -> JSON:
-    try:
-        noted = json.loads(annotations_of(old).get(LAST_APPLIED, ""))
-    except (ValueError, RecursionError):
-        return None
-    return noted if isinstance(noted, dict) else None
+def _gone(
+    made: Mapping[str, JSON], replaced: Mapping[str, JSON], path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    for key, item in made.items():
+        left = replaced.get(key)
+        if key not in replaced:
+            yield (*path, key)
+        elif isinstance(item, dict) and isinstance(left, dict):
+            yield from _gone(item, left, (*path, key))
 
 
 def _merged(new: Mapping[str, JSON], old: Mapping[str, JSON], last: JSON) -> dict[str, JSON]:

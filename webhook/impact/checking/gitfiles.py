@@ -141,6 +141,9 @@ class _Reading:
             return
         self.documents += documents
         self.problems += problems
+        if name == STDIN and not documents and not problems:
+            # Without pipefail a shell takes a kustomize that failed for one that had nothing to say.
+            self.problems.append(Problem(STDIN, "holds no document", "see whether the command before the pipe failed"))
 
 
 def _standard_input() -> str:

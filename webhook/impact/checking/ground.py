@@ -9,8 +9,10 @@ from webhook.admission.pipeline import World
 from webhook.cluster import manifests
 from webhook.cluster.snapshot import header_of
 from webhook.cluster.store import Store
-from webhook.impact.checking.applying import completed
-from webhook.impact.checking.unknown import ManifestsAlone
+from webhook.impact.checking.applying import completed, last_applied
+from webhook.impact.checking.ownership import without_applied
+from webhook.impact.checking.unknown import NO_CLUSTER, ManifestsAlone
+from webhook.impact.resourcename import plural
 from webhook.kubevirt.rbac import RBACAuthorizer
 from webhook.kubevirt.resources import RESOURCES
 from webhook.kubevirt.templates import TEMPLATES
@@ -49,7 +51,27 @@ KINDS: Mapping[tuple[str, str], WatchedResource] = {
 Source: KubeVirt ``staging/src/kubevirt.io/api`` (``pool``, ``snapshot``, ``clone``).
 """
 
-Lookup = Callable[[GroupVersionResource, str, Object], "Object | None"]
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An object that is there already."""
+
+    object: Object
+    """As the API server sends it to webhooks."""
+    last: Object | None = None
+    """What was applied last; None if nobody knows."""
+    rest: Object | None = None
+    """What an apply starts from, where it is known what the server would take away of the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Whether an object is there is not known."""
+
+    why: str
+
+
+Lookup = Callable[[GroupVersionResource, str, Object], "Object | Unknown | None"]
 """Finds the object that is in the cluster: its resource, its namespace, and the manifest of it."""
 
 
@@ -57,6 +79,16 @@ def type_of(obj: Object) -> tuple[str, str]:
     """Group and kind."""
     group, slash, _ = text(obj, "apiVersion").rpartition("/")
     return (group if slash else "", text(obj, "kind"))
+
+
+def resource_of(obj: Object) -> tuple[GroupVersionResource, bool]:
+    """Return the resource of an object, and whether it lies in a namespace; of unknown kinds, what is most likely."""
+    group, kind = type_of(obj)
+    watched = KINDS.get((group, kind))
+    version = text(obj, "apiVersion").rpartition("/")[2]
+    if watched is not None:
+        return replace(watched.resource, version=version), watched.namespaced
+    return GroupVersionResource(group, version, plural(kind)), bool(namespace_of(obj))
 
 
 @dataclass(slots=True)
@@ -70,23 +102,28 @@ class Ground:
     """Whether anything is known of it but the manifests that are applied."""
     _store: Store
     _lookup: Lookup
-    _applied: dict[tuple[str, ...], Object | None] = field(default_factory=dict)
+    _applied: dict[tuple[str, ...], Standing | None] = field(default_factory=dict)
     _count: int = 0
 
-    def existing(self, resource: GroupVersionResource, namespace: str, obj: Object) -> Object | None:
-        """Return the object that an apply of this one finds. Raises ClusterError."""
+    def existing(self, resource: GroupVersionResource, namespace: str, obj: Object) -> Standing | Unknown | None:
+        """Return the object that an apply of this one finds; None if there is none. Raises ClusterError."""
         if not name_of(obj):
             return None
         key = _key(resource, namespace, obj)
         if key in self._applied:
             return self._applied[key]
         found = self._lookup(resource, namespace, obj)
-        return _without_managed_fields(found) if found is not None else None
+        if found is None or isinstance(found, Unknown):
+            return found
+        last, rest = last_applied(found), without_applied(found)
+        if last is None and rest is not None:
+            return Standing(_without_managed_fields(found), {}, _without_managed_fields(rest))
+        return Standing(_without_managed_fields(found), last)
 
-    def apply(self, resource: GroupVersionResource, namespace: str, obj: Object) -> None:
-        """Let what is judged from now on see this object."""
+    def apply(self, resource: GroupVersionResource, namespace: str, obj: Object, manifest: Object) -> None:
+        """Let what is judged from now on see this object, which an apply of the manifest made."""
         if name_of(obj):
-            self._applied[_key(resource, namespace, obj)] = obj
+            self._applied[_key(resource, namespace, obj)] = Standing(obj, manifest)
         watched = _WATCHED.get(type_of(obj))
         if watched is not None:
             metadata = {key: item for key, item in mapping(obj, "metadata").items() if key != "resourceVersion"}
@@ -145,10 +182,13 @@ def _in_manifests(source: ClusterSource, store: Store) -> Lookup:
 def _pruned(store: Store) -> Lookup:
     """A snapshot, or what we hold of a live cluster: only some fields of the object are known."""
 
-    def lookup(_: GroupVersionResource, namespace: str, obj: Object) -> Object | None:
+    def lookup(resource: GroupVersionResource, namespace: str, obj: Object) -> Object | Unknown | None:
         watched = _WATCHED.get(type_of(obj))
         if watched is None:
-            return None
+            return Unknown(f"{resource} are not part of a snapshot")
+        why = store.unreadable(watched)
+        if why:
+            return Unknown(why)
         held = store.held(watched, namespace if watched.namespaced else "", name_of(obj))
         return completed(held, obj, watched) if held is not None else None
 
@@ -162,7 +202,7 @@ def _in_cluster(source: ClusterSource, store: Store) -> tuple[str, Lookup]:
 
     client, pruned = connected(source), _pruned(store)
 
-    def lookup(resource: GroupVersionResource, namespace: str, obj: Object) -> Object | None:
+    def lookup(resource: GroupVersionResource, namespace: str, obj: Object) -> Object | Unknown | None:
         watched = KINDS.get(type_of(obj))
         place = namespace if watched is None or watched.namespaced else ""
         try:
@@ -170,16 +210,18 @@ def _in_cluster(source: ClusterSource, store: Store) -> tuple[str, Lookup]:
         except StatusError as error:
             if error.status == _NOT_FOUND:
                 return None
-            if error.status == _FORBIDDEN:  # to list is a right of its own
+            if error.status == _FORBIDDEN and type_of(obj) in _WATCHED:  # to list is a right of its own
                 return pruned(resource, namespace, obj)
+            if error.status == _FORBIDDEN:
+                return Unknown(f"our account lacks the RBAC verb 'get' on {resource}")
             raise
         return found
 
     return client.server, lookup
 
 
-def _nothing(_: GroupVersionResource, __: str, ___: Object) -> None:
-    return None
+def _nothing(_: GroupVersionResource, __: str, ___: Object) -> Unknown:
+    return Unknown(NO_CLUSTER)
 
 
 def _key(resource: GroupVersionResource, namespace: str, obj: Object) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from webhook.cluster.store import Store
 from webhook.errors import FactUnavailable
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY
-from webhook.model.facts import Attributes, Deadline, Fact, FactContext, WatchedResource
+from webhook.model.facts import Fact, FactContext, WatchedResource
 from webhook.model.objects import JSON, Object
 from webhook.model.request import UserInfo
 from webhook.policy.policyset import PolicySet
@@ -61,15 +61,6 @@ class ManifestsAlone:
     def last_known(self, watched: WatchedResource) -> Sequence[Object]:
         """See ClusterView."""
         return self.store.last_known(watched)
-
-
-@dataclass(frozen=True, slots=True)
-class NobodyNamed:
-    """The authorizer where it is not told who asks."""
-
-    def allows(self, user: UserInfo, attributes: Attributes, *, deadline: Deadline, fresh: bool = False) -> bool:  # noqa: ARG002 - the port
-        """See Authorizer."""
-        raise FactUnavailable(NO_USER)
 
 
 def for_anybody(policies: PolicySet) -> PolicySet:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from webhook.admission.failure import is_person
 from webhook.impact.checking.gitfiles import Manifest
+from webhook.impact.checking.leftout import counting_on, only_without
 from webhook.impact.checking.unknown import NO_CLUSTER, NO_USER
-from webhook.model.decision import Action, Evaluation, FailurePolicy, PatchOperation, Result, Violation
+from webhook.impact.policyrules import level_of
+from webhook.model.decision import Evaluation, FailurePolicy, PatchOperation, Result, Violation
 from webhook.model.objects import JSON
 from webhook.model.request import AdmissionRequest
 from webhook.offline.outcome import Outcome
-from webhook.output.finding import Examined, Finding, Level, Place, Rule
-from webhook.policy.document import GuardPolicy
+from webhook.output.finding import Examined, Finding, Level, Place
+from webhook.source.parsed import FilePath
 
 _SHOWN = 120
 """Characters of one value in a message."""
@@ -23,19 +25,6 @@ _WITHOUT: Mapping[str, str] = {
     NO_CLUSTER: "cannot be told without the cluster's state (--cluster DIR or --kubeconfig FILE)",
     NO_USER: "cannot be told without who applies it (--as USER)",
 }
-
-
-def rule_of(policy: GuardPolicy) -> Rule:
-    """Return a policy as the rule that findings are instances of."""
-    about = {key.removeprefix("migguard.io/"): text for key, text in policy.annotations.items()}
-    return Rule(
-        name=policy.name,
-        title=about.get("title", ""),
-        description=about.get("description", ""),
-        severity=about.get("severity", ""),
-        category=about.get("category", ""),
-        reference=about.get("reference", ""),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +37,14 @@ class Verdict:
     severities: Mapping[str, str]
     unreadable: frozenset[str] = frozenset()
     """Why parts of the cluster's state could not be read here, where the webhook could."""
+    replaced: Verdict | None = None
+    """How it fares if ``left`` goes; None if nothing is left out, or it is known what becomes of it."""
+    left: tuple[FilePath, ...] = ()
+    """Fields that the manifest leaves out and the cluster has, of which an apply knows more than we do."""
+    unjudged: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    """Policies of which nothing can be told, by reason, as it is not known whether the object is there already."""
+    notes: tuple[str, ...] = ()
+    """What else there is to say."""
 
     def examined(self) -> Examined:
         """Return it as what is reported."""
@@ -58,9 +55,13 @@ class Verdict:
             subject=str(self.request.subject),
             place=self.manifest.place,
             findings=tuple(self._findings()),
-            notes=(*self._unknown_notes(), *(spared if judged else ())),
+            notes=(*self._unknown_notes(), *self.notes, *(spared if judged else ())),
             skipped="" if judged or not spared else "; ".join(spared),
         )
+
+    def met(self) -> list[Finding]:
+        """Return what the policies say of this one request."""
+        return [finding for one in self.outcome.evaluations for finding in self._of(one)]
 
     def _exempted(self) -> Mapping[str, Sequence[str]]:
         found: dict[str, dict[str, None]] = {}
@@ -71,12 +72,23 @@ class Verdict:
 
     def _findings(self) -> list[Finding]:
         """Worst first, then in the order of the file; the same thing found under two bindings counts once."""
-        found = [finding for one in self.outcome.evaluations for finding in self._of(one)]
+        found = [*self._of_both_readings()]
         found.sort(key=lambda one: (one.level.rank, one.place.line, one.place.column, one.rule))
         once: dict[tuple[str, str], Finding] = {}
         for finding in found:
             once.setdefault((finding.rule, finding.message), finding)
         return list(once.values())
+
+    def _of_both_readings(self) -> Iterator[Finding]:
+        """What an apply meets, and as a lesser thing what it would meet if the fields that are left out went."""
+        own, other = self.met(), self.replaced.met() if self.replaced else []
+        kept, gone = ({(one.rule, one.level) for one in each} for each in (own, other))
+        for finding in own:
+            alike = self.replaced is None or finding.level is Level.NOTE or (finding.rule, finding.level) in gone
+            yield finding if alike else counting_on(self.left, finding)
+        for finding in other:
+            if finding.level is not Level.NOTE and (finding.rule, finding.level) not in kept:
+                yield only_without(self.left, finding)
 
     def _of(self, one: Evaluation) -> Iterator[Finding]:
         for violation in one.violations:
@@ -95,7 +107,7 @@ class Verdict:
         steps = tuple(violation.field.split(".")) if violation.field else ()
         return self._finding(
             one,
-            _level(violation.actions),
+            level_of(violation.actions),
             violation.message,
             violation.remediation,
             place=self.manifest.place_of(steps),
@@ -149,27 +161,20 @@ class Verdict:
         """What an error leads to at admission; see :mod:`webhook.admission.answer`."""
         if one.failure_policy is FailurePolicy.IGNORE or not is_person(self.outcome.origin):
             return Level.NOTE
-        return _level(one.actions)
+        return level_of(one.actions)
 
     def _why_unknown(self, one: Evaluation) -> str:
         """Say why the verdict is not known here although the webhook would know it; empty if that is not so."""
         return next((why for why in (NO_CLUSTER, NO_USER, *sorted(self.unreadable)) if why in one.error), "")
 
     def _unknown_notes(self) -> Iterator[str]:
-        policies: dict[str, dict[str, None]] = {}
+        policies = {why: dict.fromkeys(names) for why, names in self.unjudged.items()}
         for one in self.outcome.evaluations:
             why = self._why_unknown(one) if one.result is Result.ERROR else ""
             if why:
                 policies.setdefault(why, {})[one.policy] = None
         for why, names in policies.items():
             yield f"{_WITHOUT.get(why, f'cannot be told, as {why}')}: {', '.join(sorted(names))}"
-
-
-def _level(actions: Iterable[Action]) -> Level:
-    given = frozenset(actions)
-    if Action.DENY in given:
-        return Level.ERROR
-    return Level.WARNING if Action.WARN in given else Level.NOTE
 
 
 def _steps(pointer: str) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from webhook.errors import PolicyError
 from webhook.impact.policydiff import binding as policydiffbinding
 from webhook.impact.policydiff import exemption as policydiffexemption
 from webhook.impact.policydiff import policy as policydiffpolicy
-from webhook.impact.policydiff.binding import Bound, added_effect, binding_differences
+from webhook.impact.policydiff.binding import Bound, alone_effect, binding_differences
 from webhook.impact.policydiff.change import ORDER, Change, Difference, Effect, combined
 from webhook.impact.policydiff.exemption import exemption_differences
 from webhook.impact.policydiff.parameters import parameter_differences
-from webhook.impact.policydiff.policy import Applied, policy_differences
+from webhook.impact.policydiff.policy import policy_differences
+from webhook.impact.policydiff.version import Applied, version_pairs
 from webhook.model.facts import FactCatalog
 from webhook.policy import loader
 from webhook.policy.compiled import compile_policies
@@ -124,15 +125,28 @@ def _policies(old: Side, new: Side) -> Iterator[Change]:
 
 
 def _bindings(old: Side, new: Side) -> Iterator[Change]:
-    for name, was, becomes in _both(old.bindings, new.bindings):
+    renamed = _renamed(old, new)
+    before = {renamed.get(name, name): found for name, found in old.bindings.items()}
+    for name, was, becomes in _both(before, new.bindings):
         if was and becomes:
             places = (was.binding.document, becomes.binding.document)
             yield from _changes("GuardPolicyBinding", name, binding_differences(was, becomes), *places)
         elif found := becomes or was:
-            other = old if becomes else new
-            effect, note = added_effect(found, other.policies.get(found.binding.policy_name))
+            other = (old if becomes else new).policies.get(found.binding.policy_name)
+            effect, note = alone_effect(found, other, added=becomes is not None)
             shown = [policydiffbinding.summary(one) if one else None for one in (was, becomes)]
-            yield _whole(found.binding.document, name, effect if becomes else effect.inverse, shown, note)
+            yield _whole(found.binding.document, name, effect, shown, note)
+
+
+def _renamed(old: Side, new: Side) -> dict[str, str]:
+    """The new names of bindings that go by another one now."""
+    pairs = (
+        (one.binding_name, other.binding_name)
+        for name in old.policies.keys() & new.policies.keys()
+        for one, other in version_pairs(old.policies[name], new.policies[name])
+        if one.binding and other.binding
+    )
+    return {before: after for before, after in pairs if before not in new.bindings and after not in old.bindings}
 
 
 def _exemptions(old: Side, new: Side) -> Iterator[Change]:

@@ -58,11 +58,13 @@ def match_differences(
     """Compare what two match constraints cover."""
     yield from _rule_differences(old, new, path, wider=wider)
     if old.exact != new.exact:
+        both = any(_EVERY not in rule.versions for match in (old, new) for rule in match.excluded)
         yield Difference(
             field="matchPolicy",
-            effect=wider.inverse if new.exact else wider,
+            effect=Effect.CHANGED if both else wider.inverse if new.exact else wider,
             before=_policy(old),
             after=_policy(new),
+            note="for resourceRules and excludeResourceRules alike" if both else "",
             path=(*path, "matchPolicy"),
         )
     for field, before, after in (

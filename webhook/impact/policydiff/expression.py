@@ -6,145 +6,20 @@ cannot be told, nothing is.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeAlias
 
 from webhook.impact.policydiff.change import Effect
-from webhook.model.objects import JSON
-from webhook.policy.celsyntax import Kind, Node, SyntaxProblem, parse
+from webhook.impact.policydiff.shape import FALSE, PLAIN_TEXT, TRUE, Form, made, with_children
+from webhook.policy.celsyntax import Kind
 
-_COMMENT = re.compile(r"//[^\n]*")
-_TOKEN = re.compile(r"`[^`\n]*`|[A-Za-z_][A-Za-z0-9_]*|&&|\|\||[<>=!]=|\.\?|[^\s]")
-_PLAIN_TEXT = re.compile(r"""(['"])([^\\'"\n]*)\1""")
-_OPENING = frozenset({"(", "[", "{", ".", ".?", "!"})
-_CLOSING = frozenset({")", "]", "}", ",", ".", ".?"})
-_OPENERS = frozenset({"in"})
-_OPERAND = re.compile(r"""[\w`"')\]}]""")
 _NUMBER = re.compile(r"-?\d+")
 _STEPS = 20_000
 """Comparisons of parts of one pair of expressions; real ones take some hundreds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """An expression without its layout: two are equal if they have the same tree and the same tokens.
-
-    Parentheses are in the tree and left out of the tokens.
-    """
-
-    kind: Kind
-    name: str
-    tokens: tuple[str, ...]
-    """What stands before each child and after the last one."""
-    children: tuple[Form, ...] = ()
-    binds: tuple[str, ...] = ()
-
-    @property
-    def dotted(self) -> str:
-        """``a.b`` for a name or a chain of fields; empty for anything else."""
-        if self.kind is Kind.NAME:
-            return self.name
-        if self.kind is Kind.SELECT and self.tokens[-1].startswith(".") and not self.tokens[-1].startswith(".?"):
-            above = self.children[0].dotted
-            return f"{above}.{self.name}" if above else ""
-        return ""
-
-
-TRUE, FALSE = (Form(Kind.LITERAL, word, (word,)) for word in ("true", "false"))
-
-
-@cache
-def normal(text: str) -> str:
-    """Return an expression with the one layout that all have here, without comments; what is in quotes stays."""
-    try:
-        literals = sorted((node.start, node.end) for node in parse(text).walk() if node.kind is Kind.LITERAL)
-    except SyntaxProblem:
-        return " ".join(text.split())
-    tokens: list[str] = []
-    at = 0
-    for start, end in literals:
-        tokens += [*_tokens(text[at:start]), text[start:end]]
-        at = end
-    tokens += _tokens(text[at:])
-    return "".join(_spaced(tokens))
-
-
-def _tokens(gap: str) -> list[str]:
-    return _TOKEN.findall(_COMMENT.sub(" ", gap))
-
-
-def _spaced(tokens: list[str]) -> Iterator[str]:
-    """Put one blank around operators and none elsewhere."""
-    before, operand, prefix = "(", False, False
-    for token in tokens:
-        applied = operand and token in {"(", "[", "{"}
-        tight = prefix or applied or before in _OPENING or token in _CLOSING
-        yield token if tight else f" {token}"
-        prefix = token in {"-", "?"} and not operand
-        operand = token not in _OPENERS and _OPERAND.match(token) is not None
-        before = token
-
-
-@cache
-def form(text: str) -> Form | None:
-    """Return the form of an expression; None for what is none."""
-    try:
-        return _form(parse(text), text)
-    except SyntaxProblem:
-        return None
-
-
-def _form(node: Node, text: str) -> Form:
-    if node.kind is Kind.LITERAL:
-        plain = _PLAIN_TEXT.fullmatch(node.name)
-        literal = json.dumps(plain[2], ensure_ascii=False) if plain else node.name
-        return Form(Kind.LITERAL, literal, (literal,))
-    tokens, at = [], node.start
-    for child in node.children:
-        tokens.append(_between(text[at : child.start]))
-        at = child.end
-    tokens.append(_between(text[at : node.end]))
-    children = tuple(_form(child, text) for child in node.children)
-    return Form(node.kind, node.name, tuple(tokens), children, node.binds)
-
-
-def _between(gap: str) -> str:
-    return " ".join(token for token in _tokens(gap) if token not in {"(", ")"})
-
-
-def literal(value: JSON) -> Form:
-    """Return a value as a form that is equal to that of the same value only."""
-    if isinstance(value, bool):
-        return TRUE if value else FALSE
-    if isinstance(value, list):
-        items = tuple(map(literal, value))
-        return Form(Kind.LIST, "", ("[", *[","] * (len(items) - 1), "]") if items else ("[]",), items)
-    written = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    plain = isinstance(value, str) and written == f'"{value}"'
-    whole = isinstance(value, int) and value >= 0
-    return Form(Kind.LITERAL if plain or whole else Kind.MESSAGE, written, (written,))
-
-
-def filled(where: Form, values: Mapping[str, Form]) -> Form:
-    """Return a form with dotted names replaced by what they stand for; what a macro binds is another thing."""
-    if where.dotted in values:
-        return values[where.dotted]
-    inner = {name: put for name, put in values.items() if name.partition(".")[0] not in where.binds}
-    return replace(where, children=tuple(filled(child, inner) for child in where.children))
-
-
-def names_in(where: Form) -> Iterator[str]:
-    """Yield the longest dotted names in a form."""
-    if where.dotted:
-        yield where.dotted
-        return
-    for child in where.children:
-        yield from names_in(child)
+_DEPTH = 90
+"""Parts within parts; real expressions have some ten, with all that their variables stand for some thirty."""
 
 
 def direction(before: Form | None, after: Form | None) -> Effect:
@@ -152,7 +27,7 @@ def direction(before: Form | None, after: Form | None) -> Effect:
 
     WORDING: they mean the same.
     """
-    if before is None or after is None:
+    if before is None or after is None or max(before.depth, after.depth) > _DEPTH:
         return Effect.CHANGED
     first, second = settled(before), settled(after)
     wider, narrower = _Implication().holds(first, second), _Implication().holds(second, first)
@@ -161,10 +36,11 @@ def direction(before: Form | None, after: Form | None) -> Effect:
     return Effect.WEAKER if wider else Effect.STRICTER if narrower else Effect.CHANGED
 
 
+@cache
 def settled(where: Form) -> Form:
     """Return a form whose parts that are the same whatever the request are worked out, with negations moved inwards."""
     children = tuple(settled(child) for child in where.children)
-    node = replace(where, children=children)
+    node = with_children(where, children)
     match node.kind:
         case Kind.NOT:
             return _negated(children[0]) or node
@@ -178,6 +54,7 @@ def settled(where: Form) -> Form:
             return node
 
 
+@cache
 def _negated(inner: Form) -> Form | None:
     if inner in {TRUE, FALSE}:
         return FALSE if inner == TRUE else TRUE
@@ -186,8 +63,8 @@ def _negated(inner: Form) -> Form | None:
     if inner.kind not in {Kind.AND, Kind.OR}:
         return None
     turned = Kind.OR if inner.kind is Kind.AND else Kind.AND
-    parts = tuple(_negated(part) or Form(Kind.NOT, "", ("!", ""), (part,)) for part in inner.children)
-    return _joined(Form(turned, "", ("", turned.value, ""), parts))
+    parts = tuple(_negated(part) or made(Kind.NOT, "", ("!", ""), (part,)) for part in inner.children)
+    return _joined(made(turned, "", ("", turned.value, ""), parts))
 
 
 def _joined(node: Form) -> Form:
@@ -219,7 +96,19 @@ def _sort_of(one: Form) -> str:
         return ""
     if one in {TRUE, FALSE}:
         return "bool"
-    return "int" if _NUMBER.fullmatch(one.name) else "text" if _PLAIN_TEXT.fullmatch(one.name) else ""
+    return "int" if _NUMBER.fullmatch(one.name) else "text" if PLAIN_TEXT.fullmatch(one.name) else ""
+
+
+@cache
+def _parts(where: Form, kind: Kind) -> frozenset[Form]:
+    """The form itself, and what it joins by ``&&`` or by ``||``."""
+    found, waiting = {where}, [where]
+    while waiting:
+        one = waiting.pop()
+        new = set(one.children) - found if one.kind is kind else set()
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 class _Implication:
@@ -227,13 +116,19 @@ class _Implication:
 
     def __init__(self) -> None:
         self._steps = _STEPS
+        self._known: dict[tuple[Form, Form], bool] = {}
 
     def holds(self, one: Form, other: Form) -> bool:
-        self._steps -= 1
-        if self._steps < 0:
-            return False
-        if one in {other, FALSE} or other == TRUE:
+        if one in _parts(other, Kind.OR) or other in _parts(one, Kind.AND) or one is FALSE or other is TRUE:
             return True
+        found = self._known.get((one, other))
+        if found is None:
+            self._steps -= 1
+            found = self._steps >= 0 and self._by_shape(one, other)
+            self._known[one, other] = found
+        return found
+
+    def _by_shape(self, one: Form, other: Form) -> bool:
         if other.kind is Kind.AND:
             return all(self.holds(one, part) for part in other.children)
         if one.kind is Kind.OR:

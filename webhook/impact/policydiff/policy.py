@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from webhook.impact.policydiff.change import Difference, Effect, by_choice
 from webhook.impact.policydiff.coverage import match_differences
-from webhook.impact.policydiff.expression import normal
 from webhook.impact.policydiff.reading import Reading
+from webhook.impact.policydiff.shape import normal
+from webhook.impact.policydiff.version import Applied, VersionPair, version_pairs
 from webhook.impact.policydiff.wording import mutation_wording, validation_wording
 from webhook.model.decision import Action, FailurePolicy
 from webhook.model.objects import JSON, mapping, same
@@ -23,34 +23,11 @@ _COUNTED = frozenset({"migguard.io/severity", "migguard.io/category"})
 """Annotations that reports and alerts are sorted by; the others are for reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """A policy, under each of its bindings (or under none)."""
-
-    compiled: tuple[CompiledPolicy, ...]
-
-    @property
-    def document(self) -> GuardPolicy:
-        """The policy itself."""
-        return self.compiled[0].document
-
-    @property
-    def by_binding(self) -> Mapping[str, CompiledPolicy]:
-        """By the name of the binding; empty for none."""
-        return {one.binding_name: one for one in self.compiled}
-
-    @property
-    def own_actions_count(self) -> bool:
-        """Whether its own validationActions are in force anywhere."""
-        return any(one.binding is None or not one.binding.actions for one in self.compiled)
-
-
 def policy_differences(old: Applied, new: Applied) -> Iterator[Difference]:
     """Yield all that differs, in the order of the fields."""
     before, after = old.document, new.document
-    reading = Reading.of(
-        [(one, new.by_binding[name]) for name, one in old.by_binding.items() if name in new.by_binding]
-    )
+    pairs = version_pairs(old, new)
+    reading = Reading.of(pairs)
     yield from match_differences(before.match, after.match, ("spec", "matchConstraints"))
     yield from _conditions(before, after, reading)
     if before.origins != after.origins:
@@ -61,12 +38,13 @@ def policy_differences(old: Applied, new: Applied) -> Iterator[Difference]:
             after=sorted(after.origins) or ["all"],
             path=("spec", "origins"),
         )
-    yield from _params(old, new, reading)
+    yield from _params(pairs)
+    yield from _param_schema(before, after)
     yield from _named("variables", before.variables, after.variables, reading.effect_of_variable)
     yield from _validations(before.validations, after.validations, reading)
     yield from _mutations(before, after)
     yield from _named("auditAnnotations", before.audit_annotations, after.audit_annotations, lambda _: Effect.CHANGED)
-    yield from _strictness(old, new)
+    yield from _strictness(before, after, pairs)
     yield from _metadata(before, after)
 
 
@@ -95,16 +73,21 @@ def summary(policy: GuardPolicy) -> str:
     return f"{'/'.join(sorted(policy.actions))}, {' and '.join(parts) or 'audit annotations only'}"
 
 
-def _strictness(old: Applied, new: Applied) -> Iterator[Difference]:
-    before, after = old.document, new.document
+def changed_actions(old: CompiledPolicy, new: CompiledPolicy) -> Effect:
+    """The effect of what is done about violations in two versions of a policy."""
+    return Effect.WORDING if old.actions == new.actions else action_effect(old.actions, new.actions)
+
+
+def _strictness(before: GuardPolicy, after: GuardPolicy, pairs: Sequence[VersionPair]) -> Iterator[Difference]:
     if before.actions != after.actions:
-        counts = old.own_actions_count or new.own_actions_count
+        # Where a binding states others, before or after, that is told with the binding.
+        counts = any(not any(one.binding and one.binding.actions for one in pair) for pair in pairs)
         yield Difference(
             field="validationActions",
             effect=action_effect(before.actions, after.actions) if counts else Effect.CHANGED,
             before=sorted(before.actions),
             after=sorted(after.actions),
-            note=action_note(before.actions, after.actions) if counts else "every binding states its own",
+            note=action_note(before.actions, after.actions) if counts else "the bindings state their own",
             path=("spec", "validationActions"),
         )
     if before.failure_policy is not after.failure_policy:
@@ -149,22 +132,31 @@ def _conditions(before: GuardPolicy, after: GuardPolicy, reading: Reading) -> It
         )
 
 
-def _params(old: Applied, new: Applied, reading: Reading) -> Iterator[Difference]:
-    """Values in force under each binding: after the defaults, the shared Parameters, and the binding's own."""
-    after = new.by_binding
-    for binding, one in old.by_binding.items():
-        if binding not in after:
-            continue
-        suffix = f" (binding {binding})" if binding else ""
-        for name, (was, becomes) in unequal(one.params, after[binding].params).items():
+def _params(pairs: Sequence[VersionPair]) -> Iterator[Difference]:
+    """Values in force in each version: after the defaults, the shared Parameters, and the binding's own."""
+    for pair in pairs:
+        reading = Reading.of([pair])
+        for name, (was, becomes) in unequal(pair[0].params, pair[1].params).items():
+            if _told_with_binding(pair, name):
+                continue
+            binding = pair[1].binding_name or pair[0].binding_name
             yield Difference(
-                field=f"params.{name}{suffix}",
+                field=f"params.{name} (binding {binding})" if binding else f"params.{name}",
                 effect=reading.effect_of_param(name),
                 before=was,
                 after=becomes,
                 path=("spec", "paramSchema", "properties", name),
             )
-    first, second = (flat(_constraints(one.document.param_schema)) for one in (old, new))
+
+
+def _told_with_binding(pair: VersionPair, name: str) -> bool:
+    """A value that a binding brings, or takes with it, where the other version has none."""
+    bindings = [one.binding for one in pair if one.binding]
+    return len(bindings) == 1 and name in bindings[0].params
+
+
+def _param_schema(before: GuardPolicy, after: GuardPolicy) -> Iterator[Difference]:
+    first, second = (flat(_constraints(one.param_schema)) for one in (before, after))
     for name, (was, becomes) in unequal(first, second).items():
         text_only = name.rpartition(".")[2] in {"description", "title"}
         effect = Effect.WORDING if text_only else Effect.CHANGED

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from webhook.impact.policydiff import expression as expressions
+from webhook.impact.policydiff import shape
 from webhook.impact.policydiff.change import Effect, combined
-from webhook.impact.policydiff.expression import Form, normal
+from webhook.impact.policydiff.expression import direction
+from webhook.impact.policydiff.shape import Form, normal
 from webhook.policy.compiled import CompiledPolicy
 from webhook.policy.document import GuardPolicy, Text, Validation
 
@@ -30,17 +31,23 @@ class _Sided:
 
     @classmethod
     def of(cls, compiled: CompiledPolicy) -> _Sided:
-        values = {f"params.{name}": expressions.literal(item) for name, item in compiled.params.items()}
-        values["params"] = expressions.literal(dict(compiled.params))
+        values = {f"params.{name}": shape.literal(item) for name, item in compiled.params.items()}
+        values["params"] = shape.literal(dict(compiled.params))
         for variable in compiled.document.variables:  # each sees those before it
-            found = expressions.form(variable.expression.text)
+            found = shape.form(variable.expression.text)
             if found is not None:
-                values[f"variables.{variable.name}"] = expressions.filled(found, values)
+                values[f"variables.{variable.name}"] = shape.filled(found, values)
         return cls(compiled.document, values)
 
     def laid_out(self, text: str) -> Form | None:
-        found = expressions.form(text)
-        return None if found is None else expressions.filled(found, self.values)
+        found = shape.form(text)
+        return None if found is None else shape.filled(found, self.values)
+
+
+def _direction(old: _Sided, new: _Sided, before: str, after: str) -> Effect:
+    """What follows without laying out holds whatever the names stand for, if they stand for the same on both sides."""
+    found = direction(shape.form(before), shape.form(after)) if old.values == new.values else Effect.CHANGED
+    return direction(old.laid_out(before), new.laid_out(after)) if found is Effect.CHANGED else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,8 @@ class Reading:
     def direction(self, before: str, after: str) -> Effect:
         """Say what became of a condition of the policy, under all bindings together."""
         if not self.sides:
-            return expressions.direction(expressions.form(before), expressions.form(after))
-        return combined(expressions.direction(old.laid_out(before), new.laid_out(after)) for old, new in self.sides)
+            return direction(shape.form(before), shape.form(after))
+        return combined(_direction(old, new, before, after) for old, new in self.sides)
 
     def effect_of_param(self, name: str) -> Effect:
         """What a change of a parameter comes to, with all else that changed; WORDING if only messages read it."""
@@ -138,8 +145,8 @@ def _read_by(text: str, policies: Iterable[GuardPolicy]) -> set[str]:
 
 def _names(text: str) -> set[str]:
     """``params.NAME`` and ``variables.NAME`` in an expression; ``params`` where it is read in another way."""
-    found = expressions.form(text)
-    names = (name.split(".")[:2] for name in expressions.names_in(found)) if found is not None else ()
+    found = shape.form(text)
+    names = (name.split(".")[:2] for name in shape.names_in(found)) if found is not None else ()
     return {".".join(name) for name in names if name[0] in {"params", "variables"}}
 
 

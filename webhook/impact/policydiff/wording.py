@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from webhook.impact.policydiff.change import Difference, Effect
-from webhook.impact.policydiff.expression import normal
+from webhook.impact.policydiff.shape import normal
 from webhook.policy.document import Mutation, Validation, Wording, Wordings
 from webhook.source.parsed import FilePath
 

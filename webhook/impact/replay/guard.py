@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook.audit.pruning import ANY, DROPPED
-from webhook.impact.replay.record import dropped
+from webhook.impact.replay.marks import dropped
 from webhook.model.objects import JSON
 
 

@@ -22,10 +22,12 @@ from webhook.policy.cel import Expression
 from webhook.policy.compiled import CompiledPolicy, Needs
 from webhook.policy.document import Exemption, MatchResources
 from webhook.policy.fieldsread import FieldPath
-from webhook.policy.match import covers
+from webhook.policy.match import NAMESPACES, covers
 
 _ABSENT, _HIDDEN = b"absent", b"hidden"
 """Stand for what is not there and what was dropped; no JSON value is one of them."""
+_NAMED = frozenset({("request",), ("request", "name")})
+"""What reads it reads the name of the object."""
 _Target: TypeAlias = tuple[Any, ...]
 
 
@@ -81,9 +83,10 @@ class Keys:
 
     def key(self, part: Part, given: Recorded) -> bytes:
         """Return what the finding of a policy for a record depends on. Raises UnusableError."""
-        facts, unavailable = mapping(given.raw, "facts"), mapping(given.raw, "unavailable")
+        first = given.stages[0]  # what changes the object is not judged by its key
+        facts, unavailable = mapping(first, "facts"), mapping(first, "unavailable")
         values = [facts.get(name, _ABSENT) for name in part.facts]
-        missing = [unavailable.get(name) for name in part.facts if name in unavailable]
+        missing = [unavailable.get(name, _ABSENT) for name in part.facts]
         read = [_look(given.roots.get(path[0]), path[1:]) for path in part.paths]
         parts = [part.number, given.origin, *self._world.changes(given), values, missing, read]
         return marshal.dumps([*parts, *self._more(part, given, facts)], 2)
@@ -97,13 +100,14 @@ class Keys:
         if part.names:
             yield text(given.request, "name"), given.given.get("requestName", _ABSENT)
         if part.asks:
-            yield given.user, items(given.raw, "questions"), given.request.get("userInfo")
+            yield items(given.raw, "questions"), given.request.get("userInfo")
         if part.alone:
             yield [self._alone(given, name) for name in part.alone if self._is_wanted(given, name, facts)]
         if part.exemptions:
             moment = given.moment
             yield [one.expires > moment and (one.starts is None or one.starts <= moment) for one in part.exemptions]
-            yield given.user, value(given.request, "userInfo", "groups"), given.namespace, text(given.request, "name")
+            yield mapping(given.request, "userInfo"), given.namespace, text(given.request, "name")
+            yield given.given.get("requestName", _ABSENT)
 
     def _is_wanted(self, given: Recorded, name: str, facts: Mapping[str, Any]) -> bool:
         return name not in facts or bool(self._world.outdated(given, name))
@@ -117,14 +121,15 @@ class Keys:
     def _make(self, request: AdmissionRequest, phase: Phase) -> Scope:
         concerned = [one for one in self._world.policies.policies if _judges(one, phase) and _may_cover(one, request)]
         changing = tuple(one for one in concerned if phase is Phase.MUTATE and one.mutations)
-        return Scope(tuple(self._part(one) for one in concerned if one not in changing), changing)
+        return Scope(tuple(self._part(one, request) for one in concerned if one not in changing), changing)
 
-    def _part(self, policy: CompiledPolicy) -> Part:
+    def _part(self, policy: CompiledPolicy, request: AdmissionRequest) -> Part:
         self._parts += 1
         exemptions = tuple(one for one in self._world.policies.exemptions if policy.name in one.policies)
         matches = _matches(policy)
         selecting: list[MatchResources | Exemption] = [*matches, *exemptions]
         facts, paths = _deciding(policy)
+        own = request.resource == NAMESPACES  # its own labels select it
         ruled_by_name = any(rule.names for one in matches for rule in (*one.rules, *one.excluded))
         return Part(
             policy=policy,
@@ -133,8 +138,8 @@ class Keys:
             alone=tuple(sorted(facts & ALONE)),
             paths=tuple(sorted(paths)),
             namespace="namespaceObject" in facts or any(one.namespace_selector for one in selecting),
-            labels=any(one.object_selector for one in selecting),
-            names=ruled_by_name or ("request", "name") in paths,
+            labels=any(one.object_selector or (own and one.namespace_selector) for one in selecting),
+            names=ruled_by_name or not _NAMED.isdisjoint(paths),
             asks="authorizer" in facts,
             exemptions=exemptions,
         )
@@ -178,19 +183,24 @@ def _facts(expressions: Iterable[Expression], needs: Needs) -> set[str]:
     return facts
 
 
-def _look(node: JSON, path: FieldPath) -> JSON:
-    """What stands at a path; of a list the whole, as it does not matter whether it is more than is read."""
-    for step in path:
+def _look(node: JSON, path: FieldPath) -> list[JSON]:
+    """What stands at a path; of a list the whole, as it does not matter whether it is more than is read.
+
+    Where the path ends early, how far it leads and why: an expression may take an absent parent for an error, and an
+    absent field for none.
+    """
+    for depth, step in enumerate(path):
         if not isinstance(node, dict) or step == ITEMS:
-            return node
+            return [depth, node]
         if step not in node:
-            return [_HIDDEN, node[DROPPED]] if DROPPED in node else _ABSENT
+            return [depth, _HIDDEN, node[DROPPED]] if DROPPED in node else [depth, _ABSENT]
         node = node[step]
-    return node
+    return [node]
 
 
 def _labels(node: JSON) -> JSON:
-    return value(node, "metadata", "labels") if isinstance(node, dict) else None
+    """Those of an object; a selector takes an object without labels for another thing than no object."""
+    return [value(node, "metadata", "labels")] if node is not None else None
 
 
 def _triple(node: JSON) -> _Target:

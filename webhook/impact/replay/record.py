@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from webhook.admission.failure import is_person
-from webhook.audit.pruning import ANY, DROPPED, ITEMS
+from webhook.audit.pruning import DROPPED
+from webhook.impact.replay.marks import dropped, marked, restored
 from webhook.model.objects import (
     JSON,
     GroupVersionKind,
@@ -22,7 +23,6 @@ from webhook.model.objects import (
     value,
 )
 from webhook.model.request import AdmissionRequest, Operation, Phase, UserInfo
-from webhook.policy.fieldsread import FieldPath, FieldsRead
 
 ALLOWED, DENIED, OPEN = "allowed", "denied", "undetermined"
 TOO_OLD = (
@@ -65,14 +65,8 @@ class Recorded:
         self.raw = raw
         self.given = mapping(raw, "input")
         self.request = mapping(raw, "input", "request")
-        if "object" not in self.request:
-            raise UnusableError(TOO_OLD)
-        if "undecided" in mapping(raw, "result", "response", "auditAnnotations"):
-            raise UnusableError("it could not be judged when it was made (see its audit annotation 'undecided')")
-        if any(path.partition(".")[0].partition("[")[0] in _PARTS for path in strings(raw, "truncated")):
-            raise UnusableError(CUT)
-        if any(_labels_cut(self.request.get(name)) for name in ("object", "oldObject")):
-            raise UnusableError(CUT)
+        if reason := _why_not(raw, self.request):
+            raise UnusableError(reason)
         try:
             self.phase = Phase(text(raw, "path"))
         except ValueError as error:
@@ -117,6 +111,11 @@ class Recorded:
         return found
 
     @property
+    def stages(self) -> Sequence[Mapping[str, Any]]:
+        """Facts and unavailable ones, as read of the object as it came and as each mutation left it."""
+        return mappings(self.raw, "stages") or (self.raw,)
+
+    @property
     def roots(self) -> Mapping[str, JSON]:
         """The native variables as they are on record, with the names of what was dropped."""
         if self._roots:
@@ -156,9 +155,9 @@ class Recorded:
                 groups=tuple(strings(user, "groups")),
                 extra=dict.fromkeys(strings(user, "extraKeys"), ()),
             ),
-            object=without_marks(request.get("object")),
-            old_object=without_marks(request.get("oldObject")),
-            options=without_marks(request.get("options")),
+            object=restored(request.get("object")),
+            old_object=restored(request.get("oldObject")),
+            options=restored(request.get("options")),
             dry_run=request.get("dryRun") is True,
         )
 
@@ -184,49 +183,42 @@ def canonical(node: JSON) -> str:
     return json.dumps(node, sort_keys=True)
 
 
-def without_marks(node: JSON) -> JSON:
-    """A recorded value without the names of what was dropped."""
-    if isinstance(node, dict):
-        return {key: without_marks(item) for key, item in node.items() if key != DROPPED}
-    if isinstance(node, list):
-        return [without_marks(item) for item in node]
-    return node
+def _why_not(raw: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+    """Say why a record cannot be replayed; empty if it can."""
+    if "object" not in request:
+        return TOO_OLD
+    if "undecided" in mapping(raw, "result", "response", "auditAnnotations"):
+        return "it could not be judged when it was made (see its audit annotation 'undecided')"
+    if any(path.partition(".")[0].partition("[")[0] in _PARTS for path in strings(raw, "truncated")):
+        return CUT
+    if malformed := _malformed(raw, request):
+        return f"not as migguard writes it: {malformed}"
+    return CUT if any(_labels_cut(request.get(name)) for name in ("object", "oldObject")) else ""
 
 
-def marked(node: JSON) -> bool:
-    """Say whether anything was dropped from a recorded value."""
-    if isinstance(node, dict):
-        return DROPPED in node or any(map(marked, node.values()))
-    return isinstance(node, list) and any(map(marked, node))
-
-
-def hidden(roots: Mapping[str, JSON], read: FieldsRead) -> str:
-    """The first field among those read that was there and is not on record; empty if all are."""
-    for path in read.paths:
-        if _hidden(roots.get(path[0]), path[1:], whole=path in read.whole):
-            return ".".join(path).replace(f".{ITEMS}", ITEMS)
+def _malformed(raw: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+    """Say what of a record is not of its shape, of all that is not read as absent where it has another."""
+    for name in ("object", "oldObject", "options"):
+        if not isinstance(request.get(name), dict | None):
+            return f"input.request.{name} is no object"
+    if not all(isinstance(one, str) for one in mapping(raw, "input", "parameters").values()):
+        return "input.parameters holds what is no digest"
+    if not all(_is_patch(one.get("patch")) for one in mappings(raw, "evaluations")):
+        return "evaluations holds a patch that is none"
     return ""
 
 
-def _hidden(node: JSON, path: FieldPath, *, whole: bool) -> bool:
-    if not path:
-        return whole and marked(node)
-    step, *rest = path
-    if isinstance(node, list):
-        return any(_hidden(item, tuple(rest), whole=whole) for item in node) if step == ITEMS else marked(node)
-    if not isinstance(node, dict):
-        return False
-    if step == ITEMS:
-        return marked(node)
-    if step in node:
-        return _hidden(node[step], tuple(rest), whole=whole)
-    return dropped(node, step)
+def _is_patch(node: JSON) -> bool:
+    """Say whether this may stand for the operations of a JSON Patch: null, or each with what all operations have."""
+    return node is None or (isinstance(node, list) and all(map(_is_operation, node)))
 
 
-def dropped(node: Mapping[str, Any], key: str) -> bool:
-    """Say whether this field of a recorded mapping was there and is not on record."""
-    names = node.get(DROPPED)
-    return isinstance(names, list) and (key in names or ANY in names)
+def _is_operation(node: JSON) -> bool:
+    return (
+        isinstance(node, dict)
+        and all(isinstance(node.get(key), str) for key in ("op", "path"))
+        and isinstance(node.get("from", ""), str)
+    )
 
 
 def _labels_cut(node: JSON) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from webhook.admission.pipeline import World
-from webhook.errors import InputError, MigguardError
+from webhook.errors import InputError, MigguardError, UsageError
 from webhook.impact.replay.judge import Judge
 from webhook.impact.replay.log import Line, Trouble, chunks, log_files
 from webhook.impact.replay.record import Outcome, Recorded, UnusableError, is_record
@@ -20,6 +20,7 @@ from webhook.impact.replay.tally import SHOWN_TROUBLES, Tally
 from webhook.model.objects import Object, text
 from webhook.output.wording import counted
 from webhook.policy.policyset import PolicySet
+from webhook.policy.spelling import nearest
 
 _AHEAD = 3
 """Portions for each process that are read ahead."""
@@ -67,14 +68,27 @@ class Setup:
 
 
 def replay(paths: Iterable[str], setup: Setup, *, jobs: int) -> Tally:
-    """Replay all logs; the result does not depend on ``jobs``. Raises InputError where no record can be replayed."""
+    """Replay all logs; the result does not depend on ``jobs``.
+
+    Raises InputError where no record can be replayed, UsageError where changes are wanted by a policy that is neither
+    on record nor among those that are compared.
+    """
     files = log_files(paths)
     total = Tally()
     for part in _counted(chunks(files), setup, jobs):
         total.add(part)
     if not total.replayed:  # "nothing changes" would be a lie
         raise InputError(_why_nothing(total), where=", ".join(files), hint="see --audit-log of migguard serve")
+    _check_names(setup, total)
     return total
+
+
+def _check_names(setup: Setup, total: Tally) -> None:
+    """Refuse a name that no policy has: of that one "nothing changes" would be a lie too."""
+    sets = [one for one in (setup.candidate, setup.baseline) if one]
+    known = sorted(total.policies.union(*({one.name for one in policies.policies} for policies in sets)))
+    for name in sorted(setup.filters.policies - {*known}):
+        raise UsageError(f"--policy: no policy is called '{name}', now or on record", hint=nearest(name, known))
 
 
 def _why_nothing(total: Tally) -> str:
@@ -151,8 +165,9 @@ class Bench:
         try:
             raw = json.loads(line.text)
         except (ValueError, RecursionError):
-            why = "is not JSON" if line.ended else "breaks off in the middle of a record"
-            tally.trouble(Trouble(line.place, why))
+            broken_off = not line.ended and line.text.startswith(b"{")
+            tally.broken_off += broken_off
+            tally.trouble(Trouble(line.place, "breaks off in the middle of a record" if broken_off else "is not JSON"))
             return
         if not is_record(raw):
             tally.foreign += 1

@@ -85,6 +85,8 @@ class Tally:
     troubles: list[Trouble] = field(default_factory=list)
     """The first places that cannot be read."""
     unreadable: int = 0
+    broken_off: int = 0
+    """Of these: last lines that may still be written."""
     left_out: int = 0
     """Records that the filters leave out."""
     unusable: Counter[str] = field(default_factory=Counter)
@@ -106,6 +108,8 @@ class Tally:
     rows: dict[Place, Row] = field(default_factory=dict)
     gaps: dict[tuple[str, str], Gap] = field(default_factory=dict)
     """By policy and reason."""
+    policies: set[str] = field(default_factory=set)
+    """Names of all that judged, where only some are wanted."""
 
     @property
     def records(self) -> int:
@@ -132,6 +136,8 @@ class Tally:
                 gap = self.gaps.setdefault((policy, reason), Gap())
                 gap.decisions += 1
                 gap.open += undetermined
+        if wanted:
+            self.policies.update(result[0] for one in (before, after) for result in one.results)
         seen = set()
         for change, policy in dict.fromkeys(changes(before, after)):
             if not wanted or policy in wanted:
@@ -156,9 +162,11 @@ class Tally:
 
     def add(self, later: Tally) -> None:
         """Add what was found in a later part of the log."""
-        for name in ("lines", "foreign", "unreadable", "left_out", "replayed", "open", "today", "same_revision"):
+        for name in ("lines", "foreign", "unreadable", "broken_off", "left_out", "replayed", "open", "today"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.same_revision += later.same_revision
         self.reproduced += later.reproduced
+        self.policies |= later.policies
         self.troubles = [*self.troubles, *later.troubles][:SHOWN_TROUBLES]
         self.differing = [*self.differing, *later.differing][:SHOWN_TROUBLES]
         self.unusable += later.unusable

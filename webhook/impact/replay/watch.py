@@ -6,15 +6,16 @@ is on record, policy by policy, before its result is believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from webhook.audit.pruning import DROPPED
-from webhook.impact.replay.record import Recorded, canonical, dropped, hidden
+from webhook.impact.replay.marks import dropped, hidden, marked
+from webhook.impact.replay.record import Recorded, canonical
 from webhook.impact.replay.world import reason_in
 from webhook.model.decision import Action, Evaluation, FailurePolicy
-from webhook.model.objects import JSON
+from webhook.model.objects import JSON, text
 from webhook.policy import fieldsread
-from webhook.policy.cel import Activation
+from webhook.policy.cel import Activation, EvaluationError
 from webhook.policy.compiled import CompiledMutation, CompiledPolicy
 from webhook.policy.evaluate import Case, Observer
 from webhook.policy.fieldsread import FieldsRead
@@ -67,12 +68,17 @@ class Watch(Observer):
     def mutation(
         self,
         policy: CompiledPolicy,
-        mutation: CompiledMutation,  # noqa: ARG002 - see Observer
-        values: Activation,  # noqa: ARG002 - the same
-        case: Case,  # noqa: ARG002 - the same
+        mutation: CompiledMutation,
+        values: Activation,
+        case: Case,  # noqa: ARG002 - see Observer
     ) -> None:
         """See Observer."""
         if self._look(policy, self._reads[policy.scope].mutations):
+            self._lost.add((policy.name, policy.binding_name))
+        elif mutation.document.json_patch and (
+            reason := self._beyond(_operations(mutation, values))
+        ):  # a test may fail for it
+            self._note(policy, reason)
             self._lost.add((policy.name, policy.binding_name))
 
     def _look(self, policy: CompiledPolicy, read: FieldsRead) -> bool:
@@ -111,15 +117,29 @@ class Watch(Observer):
         recorded = self._roots["object"]
         if evaluation.error and DROPPED in canonical(recorded):
             return "whether its patch applies was not recorded"
-        for operation in evaluation.patch:
-            for pointer in (operation["path"], operation.get("from", "")):
-                if _hides(recorded, pointer):
+        return self._beyond(evaluation.patch)
+
+    def _beyond(self, operations: Iterable[Mapping[str, JSON]]) -> str:
+        """Why it cannot be told what these operations do: of the place of one is not on record what was there."""
+        for operation in operations:
+            whole = operation.get("op") != "remove"  # what is removed may be anything
+            for pointer in (text(operation, "path"), text(operation, "from")):
+                if pointer and _hides(self._roots["object"], pointer, whole=whole):
                     return f"field object{pointer.replace('/', '.')} was not recorded"
         return ""
 
 
-def _hides(node: JSON, pointer: str) -> bool:
-    """Say whether a JSON pointer leads to or through something that was dropped."""
+def _operations(mutation: CompiledMutation, values: Activation) -> Sequence[Mapping[str, JSON]]:
+    """The operations that a JSON Patch would have, also where it comes to no change."""
+    try:
+        found = mutation.expression.evaluate(values)
+    except EvaluationError:  # the evaluation says so
+        return ()
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else ()
+
+
+def _hides(node: JSON, pointer: str, *, whole: bool) -> bool:
+    """Say whether a JSON pointer leads to or through something that was dropped; or, of the whole, if it holds that."""
     for step in pointer.split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(node, list):
@@ -128,7 +148,7 @@ def _hides(node: JSON, pointer: str) -> bool:
             if key not in node:
                 return dropped(node, key)
             node = node[key]
-    return False
+    return whole and marked(node)
 
 
 def mutates(evaluation: Evaluation) -> bool:

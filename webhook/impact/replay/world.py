@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 from webhook.admission.natives import LAZY_NAMES
 from webhook.admission.pipeline import ORIGIN, World
 from webhook.audit.basis import digests
-from webhook.audit.pruning import DROPPED
 from webhook.audit.record import EXTRA
 from webhook.errors import FactUnavailable
 from webhook.impact.replay.guard import HiddenError, guarded, nothing
-from webhook.impact.replay.record import Recorded, marked
+from webhook.impact.replay.marks import marked, restored
+from webhook.impact.replay.record import Recorded
+from webhook.kubevirt.requester import WORKLOAD_UPDATE_ANNOTATION, Origin
 from webhook.kubevirt.resources import NAMESPACE
 from webhook.model.facts import Attributes, Deadline, Fact, FactCatalog, FactContext, WatchedResource
 from webhook.model.objects import JSON, Object, mapping, mappings, same, strings, text
@@ -130,7 +131,7 @@ class RecordedWorld:
     def _recall(self, name: str, context: FactContext) -> JSON:
         reason = self.outdated(self._record, name)
         if not reason and name == ORIGIN:
-            return self._record.origin
+            return self._origin(context.request)
         if not reason and (stage := self._stage(context.request)) is not None:
             if name in stage.unavailable:
                 raise FactUnavailable(text(stage.unavailable, name))
@@ -141,6 +142,21 @@ class RecordedWorld:
         if self._cluster is not None and name != EXTRA:
             return self._of_today(name, context.request, self._cluster)
         raise NotRecorded(reason or f"fact {name} was not recorded")
+
+    def _origin(self, request: AdmissionRequest) -> str:
+        """Who asks: the account tells, and of migrations by virt-controller an annotation, which a mutation may set."""
+        told = self._record.origin
+        if request.object is self._request.object or told not in {Origin.DRAIN, Origin.WORKLOAD_UPDATE}:
+            return told
+        annotations = mapping(request.object, "metadata", "annotations")
+        found = annotations.get(WORKLOAD_UPDATE_ANNOTATION)
+        if isinstance(found, str):
+            return str(Origin.WORKLOAD_UPDATE)
+        if told == Origin.DRAIN or (found is None and WORKLOAD_UPDATE_ANNOTATION in annotations):  # as it was
+            return told
+        if WORKLOAD_UPDATE_ANNOTATION in mapping(self._request.object, "metadata", "annotations"):
+            return str(Origin.DRAIN)
+        raise NotRecorded(f"annotation {WORKLOAD_UPDATE_ANNOTATION} was not recorded")
 
     def _cut(self, name: str) -> bool:
         whole = f"facts.{name}"
@@ -205,7 +221,7 @@ class RecordedWorld:
         found = self._record.given.get("namespaceObject")
         if marked(mapping(found, "metadata", "labels")):
             self._miss("some labels of the Namespace were not recorded")
-        return _plain(found)
+        return restored(found) if isinstance(found, dict) else None
 
     def select(self, watched: WatchedResource, index: str, key: str) -> Sequence[Object]:  # noqa: ARG002 - ClusterView
         """See ClusterView."""
@@ -272,16 +288,4 @@ class _Nowhere:
 
 
 def _stages(record: Recorded) -> Sequence[_Stage]:
-    stages = mappings(record.raw, "stages") or [record.raw]
-    return [_Stage(mapping(one, "facts"), mapping(one, "unavailable")) for one in stages]
-
-
-def _plain(node: JSON) -> Object | None:
-    """The Namespace as the pipeline had it. Its view gives nothing but what is on record, so marks do not matter."""
-    if not isinstance(node, dict):
-        return None
-    return {
-        key: {name: item for name, item in below.items() if name != DROPPED} if isinstance(below, dict) else below
-        for key, below in node.items()
-        if key != DROPPED
-    }
+    return [_Stage(mapping(one, "facts"), mapping(one, "unavailable")) for one in record.stages]

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from webhook.cluster.documents import read_file
 from webhook.cluster.snapshot import is_header
+from webhook.cluster.store import Store
 from webhook.errors import Problem
+from webhook.impact.resourcename import plural
 from webhook.kubevirt.resources import RESOURCES
 from webhook.model.objects import GroupVersionResource, Object, mapping, name_of, namespace_of, text
-from webhook.offline.state import Tell
 from webhook.output.finding import Place
 from webhook.policy.document import ResourceRule
 from webhook.source.files import find
@@ -41,6 +42,22 @@ class Item:
     def order(self) -> tuple[str, ...]:
         """What items are sorted by: cluster-scoped ones first, then by namespace."""
         return (namespace_of(self.obj), text(self.obj, "kind"), self.resource.group, name_of(self.obj))
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Objects that are to be scanned and could not be read: nobody knows how they fare."""
+
+    resource: str
+    """As ``virtualmachines.kubevirt.io``."""
+    why: str
+    where: str
+    """The API server, or the snapshot."""
+
+    @property
+    def problem(self) -> Problem:
+        """The same, in a report."""
+        return Problem(self.where, f"{self.resource} are not scanned: {self.why}")
 
 
 def wanted(rules: Iterable[ResourceRule]) -> frozenset[tuple[str, str]]:
@@ -75,11 +92,19 @@ def from_manifests(paths: Iterable[Path], resources: frozenset[tuple[str, str]])
     yield from sorted(items, key=lambda item: item.order)
 
 
-def from_cluster(client: Client, resources: frozenset[tuple[str, str]], tell: Tell) -> Iterator[Item]:
+def unread(store: Store, resources: frozenset[tuple[str, str]], where: str) -> Iterator[Unread]:
+    """Yield those of these resources that a snapshot could not be taken of."""
+    for watched in store.resources:
+        why = store.unreadable(watched)
+        if why and (watched.resource.group, watched.resource.resource) in resources:
+            yield Unread(str(watched.resource), why.removeprefix(f"{watched.resource} cannot be read: "), where)
+
+
+def from_cluster(client: Client, resources: frozenset[tuple[str, str]]) -> Iterator[Item | Unread]:
     """Yield the objects of these resources, resource by resource, in the order in which the API server keeps them.
 
-    That is by namespace and name; it needs no more memory than a page. ``tell`` is told which our account may not list.
-    Raises ClusterError.
+    That is by namespace and name; it needs no more memory than a page. What our account may not list is yielded as
+    such. Raises ClusterError.
     """
     # Imported here because the kubernetes client costs half a second, which manifests have no need of.
     from webhook.cluster.client import resource_path  # noqa: PLC0415 - see above
@@ -99,26 +124,18 @@ def from_cluster(client: Client, resources: frozenset[tuple[str, str]], tell: Te
         except StatusError as error:
             if error.status != _FORBIDDEN:
                 raise
-            tell(f"{resource} are not scanned: our account lacks the RBAC verb {needed_right('GET', path, {})}")
+            why = f"our account lacks the RBAC verb {needed_right('GET', path, {})}"
+            yield Unread(str(resource), why, client.server)
 
 
 def resource_of(obj: Object) -> GroupVersionResource:
-    """Return the resource of an object; of a kind that migguard does not know the one that is usual for its name.
-
-    Source: apimachinery ``pkg/api/meta/restmapper.go`` (``UnsafeGuessKindToResource``).
-    """
+    """Return the resource of an object; of a kind that migguard does not know the one that is usual for its name."""
     group, slash, version = text(obj, "apiVersion").rpartition("/")
     kind = text(obj, "kind")
     known = _KNOWN.get((group if slash else "", kind))
     if known is not None:
         return replace(known, version=version)
-    return GroupVersionResource(group if slash else "", version, _plural(kind.lower()))
-
-
-def _plural(singular: str) -> str:
-    if singular.endswith(("s", "x", "ch", "sh")):
-        return f"{singular}es"
-    return f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    return GroupVersionResource(group if slash else "", version, plural(kind))
 
 
 def _by_kind(resource: tuple[str, str]) -> tuple[str, str]:

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from webhook.admission.pipeline import World, decide
+from webhook.errors import ClusterError
+from webhook.impact.policyrules import level_of, rules_of
 from webhook.impact.scanning import standing
-from webhook.impact.scanning.inventory import Item
+from webhook.impact.scanning.inventory import Item, Unread
 from webhook.impact.scanning.lapsed import lapsed
-from webhook.impact.scanning.policyrules import level_of, rules_of
-from webhook.impact.scanning.scannable import NO_REQUESTER, NobodyAsks, Scannable
+from webhook.impact.scanning.scannable import NO_REQUESTER, Scannable
+from webhook.impact.unasked import NobodyAsks
 from webhook.kubevirt.indexkeys import FINAL_PHASES
 from webhook.kubevirt.resources import VM, VMI, VMIM
 from webhook.model.decision import Action, Evaluation, FailurePolicy, Result, Violation
@@ -42,14 +44,25 @@ class Scanned:
     """How many times an object of a namespace was found good by a policy; cluster-scoped objects are under ''."""
     skipped: Mapping[str, int]
     """The same, of what was left unjudged: exempted, or a question of who asks."""
+    unread: tuple[str, ...] = ()
+    """The resources whose objects could not be read; where nothing was found, there may be something in them."""
 
 
 def scan(
-    policies: Scannable, items: Iterable[Item], world: World, *, now: datetime, settings: Mapping[str, str]
+    policies: Scannable, items: Iterable[Item | Unread], world: World, *, now: datetime, settings: Mapping[str, str]
 ) -> Scanned:
-    """Judge all items, in their order; the report names every one of them. ``settings`` says what it rests on."""
-    run = _Run(policies, World(world.view, NobodyAsks(), None), now)
-    examined = [one for item in items for one in run.examine(item)]
+    """Judge all items, in their order; the report names every one of them. ``settings`` says what it rests on.
+
+    What could not be read is among the problems of the report, which outweigh all that was found in the rest.
+    """
+    run = _Run(policies, World(world.view, NobodyAsks(NO_REQUESTER), None), now)
+    examined: list[Examined] = []
+    unread: list[Unread] = []
+    for item in items:
+        if isinstance(item, Unread):
+            unread.append(item)
+        else:
+            examined += run.examine(item)
     exemptions = lapsed(policies.exemptions, now)
     report = Report(
         command="scan",
@@ -58,8 +71,10 @@ def scan(
         revision=policies.policies.revision,
         settings={**settings, **_left_out(policies, run.unanswered)},
         left_out=dict(sorted(run.ended.items())),
+        problems=tuple(one.problem for one in unread),
+        problem_exit_code=ClusterError.exit_code,
     )
-    return Scanned(report, run.passed, run.skipped)
+    return Scanned(report, run.passed, run.skipped, tuple(one.resource for one in unread))
 
 
 def _rules(policies: Scannable) -> tuple[Rule, ...]:

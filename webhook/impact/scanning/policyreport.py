@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from webhook.impact.policyrules import SEVERITIES
 from webhook.impact.scanning.judge import Scanned
-from webhook.impact.scanning.policyrules import SEVERITIES
 from webhook.model.objects import JSON, GroupVersionResource, Object, mapping, text
 from webhook.output.finding import Finding, Rule
 from webhook.output.tables import plain
@@ -32,6 +32,8 @@ MAX_TEXT = 800
 
 CUT = "migguard.io/results-cut"
 """Annotation of a report: how many of its results are not listed."""
+NOT_SCANNED = "migguard.io/not-scanned"
+"""Annotation of every report: resources that could not be read, of which it therefore tells nothing."""
 REVISION = "migguard.io/policy-revision"
 
 _RESULTS = ("fail", "error", "warn")
@@ -84,8 +86,9 @@ def reports(scanned: Scanned, form: Form, *, now: datetime, limit: int = MAX_RES
     for namespace, findings in sorted(found.items()):
         ordered = sorted(findings, key=lambda one: _order(one, rules))
         counts = _summary(ordered, scanned, namespace)
-        results = [_result(one, rules, now) for one in ordered[:limit]]
-        made.append(_report(APIS[form], namespace, _fitting(results), counts, len(ordered), scanned.report.revision))
+        results = _fitting([_result(one, rules, now) for one in ordered[:limit]])
+        annotations = _annotations(scanned, len(ordered) - len(results))
+        made.append(_report(APIS[form], namespace, results, counts, annotations))
     return tuple(made)
 
 
@@ -135,21 +138,23 @@ def _fitting(results: Sequence[Mapping[str, JSON]]) -> list[Mapping[str, JSON]]:
     return kept
 
 
+def _annotations(scanned: Scanned, cut: int) -> dict[str, str]:
+    said = {CUT: str(cut) if cut else "", NOT_SCANNED: ", ".join(scanned.unread)}
+    return {REVISION: scanned.report.revision, **{name: text for name, text in said.items() if text}}
+
+
 def _report(
     api: API,
     namespace: str,
     results: Sequence[Mapping[str, JSON]],
     counts: Mapping[str, int],
-    total: int,
-    revision: str,
+    annotations: Mapping[str, str],
 ) -> Object:
-    cut = total - len(results)
-    annotations = {REVISION: revision, **({CUT: str(cut)} if cut else {})}
     labels = {MANAGED_BY: NAME}
     report: dict[str, JSON] = {
         "apiVersion": f"{api.group}/{api.version}",
         "kind": api.kind if namespace else f"Cluster{api.kind}",
-        "metadata": {"name": NAME, "namespace": namespace, "labels": labels, "annotations": annotations},
+        "metadata": {"name": NAME, "namespace": namespace, "labels": labels, "annotations": dict(annotations)},
         "summary": dict(counts),
         "results": list(results),
     }

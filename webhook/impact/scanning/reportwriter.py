@@ -1,4 +1,8 @@
-"""Putting reports where they are read: into the cluster, or into files. Those of an earlier scan are replaced."""
+"""Putting reports where they are read: into the cluster, or into files.
+
+Those of an earlier scan are replaced. Where nothing is found any more they are removed, but only after a scan that saw
+the whole: what could not be read is not mended by that.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +42,10 @@ def served_form(client: Client) -> Form:
     )
 
 
-def to_cluster(reports: Sequence[Object], client: Client, form: Form) -> int:
+def to_cluster(reports: Sequence[Object], client: Client, form: Form, *, whole: bool = True) -> int:
     """Apply reports, and remove ours of namespaces in which nothing is found any more; return how many were written.
 
-    A namespace that vanishes meanwhile is no failure.
+    A namespace that vanishes meanwhile is no failure. Nothing is removed unless ``whole``: all was scanned.
 
     Raises:
         ClusterError: reports that could not be written or removed; the others were.
@@ -55,7 +59,7 @@ def to_cluster(reports: Sequence[Object], client: Client, form: Form) -> int:
         path = resource_path(APIS[form].resource(cluster=not namespace), namespace, name_of(report))
         failed += _tried(partial(client.apply, path, report, manager=NAME))
         written.add(path)
-    for path in sorted(_ours(client) - written):
+    for path in sorted(_ours(client) - written) if whole else ():
         failed += _tried(partial(client.delete, path))
     if failed:
         raise ClusterError(f"{counted(len(failed), 'report')} could not be written or removed, first: {failed[0]}")
@@ -95,8 +99,10 @@ def _ours(client: Client) -> set[str]:
     return found
 
 
-def to_files(reports: Sequence[Object], folder: Path) -> int:
+def to_files(reports: Sequence[Object], folder: Path, *, whole: bool = True) -> int:
     """Write reports as manifests below a folder, in place of those of an earlier scan; return how many were written.
+
+    Others of an earlier scan are removed, but only if ``whole``: all was scanned.
 
     Raises:
         InputError: the folder cannot be written.
@@ -112,7 +118,7 @@ def to_files(reports: Sequence[Object], folder: Path) -> int:
         for file, report in files.items():
             content = yaml.safe_dump(report, sort_keys=False, allow_unicode=True, width=120)
             file.write_text(_MARK + content, encoding="utf-8", errors="replace")
-        for file in sorted(ours - files.keys()):
+        for file in sorted(ours - files.keys()) if whole else ():
             file.unlink()
     except OSError as error:
         raise InputError(

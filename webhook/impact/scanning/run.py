@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webhook.admission.pipeline import World
 from webhook.cluster.snapshot import header_of
+from webhook.impact.policyrules import SEVERITIES
 from webhook.impact.scanning import inventory, reportwriter
-from webhook.impact.scanning.inventory import Item
+from webhook.impact.scanning.inventory import Item, Unread
 from webhook.impact.scanning.judge import Scanned, scan
 from webhook.impact.scanning.policyreport import APIS, Form, reports
-from webhook.impact.scanning.policyrules import SEVERITIES
-from webhook.impact.scanning.scannable import NobodyAsks, Scannable, scannable
+from webhook.impact.scanning.scannable import NO_REQUESTER, Scannable, scannable
 from webhook.impact.scanning.unkept import unkept
+from webhook.impact.unasked import NobodyAsks
 from webhook.kubevirt.resources import VMI
 from webhook.model.objects import text
 from webhook.offline.state import ClusterSource, State, Tell, state_from
@@ -57,7 +59,7 @@ def look_over(policies: PolicySet, source: ClusterSource, *, now: datetime, tell
     """
     ready = scannable(policies)
     state = state_from(source, tell=tell)
-    world = World(state.store, NobodyAsks(), None)
+    world = World(state.store, NobodyAsks(NO_REQUESTER), None)
     where = state.client.server if state.client else ", ".join(map(str, source.manifests))
     if any(folder.is_dir() and header_of(folder) for folder in source.manifests):
         for name, fields in unkept(ready).items():
@@ -65,33 +67,35 @@ def look_over(policies: PolicySet, source: ClusterSource, *, now: datetime, tell
                 f"policy {name} judges {', '.join(f'object.{field}' for field in fields)}, which a snapshot does not "
                 "hold: scan the live cluster by it"
             )
-    items = _items(source, state, ready, tell)
+    items = _items(source, state, ready, where)
     return Looked(scan(ready, items, world, now=now, settings={"cluster": where}), state.client)
 
 
-def _items(source: ClusterSource, state: State, policies: Scannable, tell: Tell) -> Iterator[Item]:
+def _items(source: ClusterSource, state: State, policies: Scannable, where: str) -> Iterator[Item | Unread]:
     wanted = inventory.wanted(policies.rules())
     if policies.migration:
         wanted |= {(VMI.resource.group, VMI.resource.resource)}
     if state.client is not None:
-        return inventory.from_cluster(state.client, wanted, tell)
-    return inventory.from_manifests(source.manifests, wanted)
+        return inventory.from_cluster(state.client, wanted)
+    return chain(inventory.unread(state.store, wanted, where), inventory.from_manifests(source.manifests, wanted))
 
 
 def write_reports(looked: Looked, reporting: Reporting, *, now: datetime) -> int:
     """Put the reports of a scan where they are wanted; return how many there are.
 
+    Those of an earlier scan go only if all was read: nobody knows whether what they tell of is mended.
+
     Raises:
         InputError: the folder cannot be written.
         ClusterError: the cluster has no such API, or did not take some of them.
     """
-    client, form = looked.client, reporting.form
+    client, form, whole = looked.client, reporting.form, not looked.scanned.unread
     if form is None:
         form = next(iter(APIS)) if client is None else reportwriter.served_form(client)
     made = reports(looked.scanned, form, now=now, limit=reporting.limit)
     if client is None or reporting.folder is not None:
-        return reportwriter.to_files(made, reporting.folder or Path())
-    return reportwriter.to_cluster(made, client, form)
+        return reportwriter.to_files(made, reporting.folder or Path(), whole=whole)
+    return reportwriter.to_cluster(made, client, form, whole=whole)
 
 
 def by_policy(report: Report) -> tuple[Sequence[str], list[Sequence[object]]]:

@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Never
 
 from webhook.errors import FactUnavailable, InputError
-from webhook.model.facts import Attributes, Deadline, Fact, FactContext
+from webhook.model.facts import Fact, FactContext
 from webhook.model.objects import GroupVersionResource
-from webhook.model.request import Operation, UserInfo
+from webhook.model.request import Operation
 from webhook.policy.cel import Expression
 from webhook.policy.compiled import CompiledPolicy, Variable
 from webhook.policy.document import Exemption, ResourceRule, Subject
@@ -99,14 +99,6 @@ def scannable(policies: PolicySet) -> Scannable:
         exemptions=policies.exemptions,
         left_out={reason: tuple(names) for reason, names in sorted(left_out.items())},
     )
-
-
-class NobodyAsks:
-    """The authorizer of a scan: the answer depends on who asks, and nobody does."""
-
-    def allows(self, user: UserInfo, attributes: Attributes, *, deadline: Deadline, fresh: bool = False) -> bool:  # noqa: ARG002 - the port's signature
-        """See Authorizer."""
-        raise FactUnavailable(NO_REQUESTER)
 
 
 def _use(policy: CompiledPolicy) -> Use:

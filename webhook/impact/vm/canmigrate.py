@@ -9,6 +9,7 @@ from webhook.admission.pipeline import World
 from webhook.errors import FactUnavailable
 from webhook.impact.vm.checklist import Check, checks_of
 from webhook.impact.vm.console import Console
+from webhook.impact.vm.membership import doubt
 from webhook.impact.vm.name import Presence, VMName, migration_command, migration_request
 from webhook.impact.vm.refusals import Reason, refusals, warnings
 from webhook.impact.vm.settings import VMSettings, settings_of
@@ -28,6 +29,8 @@ class Answer:
     allowed: bool
     sentence: str
     """The answer in one sentence."""
+    unsure: str
+    """Why a no may not hold, as groups of the user may be missing; mostly empty."""
     reasons: tuple[Reason, ...]
     """All that refuse it; empty if it is allowed."""
     warnings: tuple[Reason, ...]
@@ -42,8 +45,10 @@ class Answer:
     """Of the policy set."""
 
 
-def can_migrate(named: VMName, user: UserInfo, *, policies: PolicySet, world: World, now: datetime) -> Answer:
-    """Answer for one VM and user.
+def can_migrate(
+    named: VMName, user: UserInfo, *, policies: PolicySet, world: World, now: datetime, groups_known: bool = False
+) -> Answer:
+    """Answer for one VM and user; ``groups_known`` if they are in no group beyond those that are given.
 
     Raises InputError where there is no such VM, and FactUnavailable where not even that can be known.
     """
@@ -58,6 +63,7 @@ def can_migrate(named: VMName, user: UserInfo, *, policies: PolicySet, world: Wo
         user=user,
         allowed=not reasons,
         sentence=_sentence(named, user, reasons),
+        unsure="" if groups_known else doubt((fact for one in reasons for fact in one.facts), context, policies),
         reasons=reasons,
         warnings=warnings(judged),
         checks=checks_of(context, policies.catalog),

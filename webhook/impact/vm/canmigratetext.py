@@ -29,10 +29,10 @@ _WITHOUT_PROGRESS = "progressTimeout"
 def render(answer: Answer) -> str:
     """Return the answer as text."""
     lines = [f"{'yes' if answer.allowed else 'no'}: {plain(answer.sentence)}"]
+    lines += _note(answer.unsure)
     if answer.reasons:
         lines += ["", "Why not, and what to do:", *_numbered(answer.reasons)]
-    if answer.console:
-        lines += ["", f"Note: {plain(answer.console)}."]
+    lines += _note(answer.console)
     if answer.commands:
         lines += ["", "How:", *(f"  {plain(command)}" for command in answer.commands)]
     if answer.warnings:
@@ -55,6 +55,7 @@ def as_json(answer: Answer) -> dict[str, JSON]:
         "groups": list(answer.user.groups),
         "canMigrate": answer.allowed,
         "sentence": answer.sentence,
+        "unsure": answer.unsure,
         "reasons": [_reason(one) for one in answer.reasons],
         "warnings": [_reason(one) for one in answer.warnings],
         "checks": [{"topic": one.topic, "fine": one.good, "text": one.text} for one in answer.checks],
@@ -67,6 +68,10 @@ def as_json(answer: Answer) -> dict[str, JSON]:
 
 def _reason(reason: Reason) -> dict[str, JSON]:
     return {"message": reason.message, "remedy": reason.remedy, "by": list(reason.by)}
+
+
+def _note(said: str) -> list[str]:
+    return ["", f"Note: {plain(said)}."] if said else []
 
 
 def _numbered(reasons: Sequence[Reason]) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from webhook.errors import FactUnavailable, UsageError
+from webhook.impact.vm.membership import doubt
+from webhook.impact.vm.refusals import by_policies
 from webhook.impact.vm.settings import VMSettings, settings_of
 from webhook.model.facts import FactContext
 from webhook.model.objects import JSON
@@ -27,6 +29,8 @@ class Explanation:
     """Why those are not known, where they were asked for."""
     trace: Trace | None = None
     """Of the request; None where nobody was named who makes it."""
+    unsure: str = ""
+    """Why a refusal may not hold, as groups of the requester may be missing; mostly empty."""
 
     @property
     def allowed(self) -> bool:
@@ -34,12 +38,14 @@ class Explanation:
         return self.trace is None or self.trace.allowed
 
 
-def of_vm(context: FactContext, trace: Trace | None) -> Explanation:
-    """Return what there is to tell of the VM that the request of a context is about."""
+def of_vm(context: FactContext, trace: Trace | None, policies: PolicySet) -> Explanation:
+    """Return what there is to tell of the VM that the request of a context is about, made by whom ``--as`` names."""
+    refused = by_policies(trace) if trace is not None else []
+    unsure = doubt((fact for one in refused for fact in one.facts), context, policies)
     try:
-        return Explanation(settings=settings_of(context), trace=trace)
+        return Explanation(settings=settings_of(context), trace=trace, unsure=unsure)
     except FactUnavailable as error:
-        return Explanation(unknown=str(error), trace=trace)
+        return Explanation(unknown=str(error), trace=trace, unsure=unsure)
 
 
 def only(policies: PolicySet, names: Iterable[str]) -> PolicySet:
@@ -64,6 +70,8 @@ def render(explanation: Explanation, *, everything: bool = False) -> str:
         parts.append(render_trace(explanation.trace, verbose=everything, times=True))
     else:
         parts.append("Nobody is named who would migrate it (--as USER), so no policy was judged.")
+    if explanation.unsure:
+        parts.append(plain(f"Note: {explanation.unsure}."))
     return "\n\n".join(parts)
 
 
@@ -73,6 +81,8 @@ def as_json(explanation: Explanation) -> dict[str, JSON]:
     shown: dict[str, JSON] = {"migrationSettings": settings_as_json(settings)} if settings is not None else {}
     if explanation.unknown:
         shown = {"migrationSettings": None, "unknown": explanation.unknown}
+    if explanation.unsure:
+        shown["unsure"] = explanation.unsure
     return shown | (trace_as_json(trace, times=True) if trace is not None else {})
 
 

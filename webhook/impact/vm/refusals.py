@@ -46,7 +46,7 @@ class Reason:
 
 def refusals(trace: Trace, context: FactContext, named: VMName) -> tuple[Reason, ...]:
     """Return all that refuses it, each once, what Kubernetes or KubeVirt says of themselves first."""
-    policies = [reason for policy in trace.policies if policy.decides for reason in _of_policy(policy, Action.DENY)]
+    policies = by_policies(trace)
     found: list[Reason] = []
     for own in _own(context, named):
         same = [one for one in policies if one.facts & own.facts]
@@ -57,6 +57,11 @@ def refusals(trace: Trace, context: FactContext, named: VMName) -> tuple[Reason,
         by = tuple(dict.fromkeys(name for one in (*same, own) for name in one.by))
         found += [replace(told[0], by=by), *told[1:]]
     return (*found, *policies)
+
+
+def by_policies(trace: Trace) -> list[Reason]:
+    """Return what policies refuse it for."""
+    return [reason for policy in trace.policies if policy.decides for reason in _of_policy(policy, Action.DENY)]
 
 
 def warnings(trace: Trace) -> tuple[Reason, ...]:

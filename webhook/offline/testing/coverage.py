@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from webhook.admission.natives import CATALOG
-from webhook.offline.testing.branches import branches
+from webhook.offline.testing.branches import branches, readings
 from webhook.offline.testing.points import Key, Lack, Point, applied, judged, key_of
 from webhook.policy.cel import Activation, CompileError, Compiler, EvaluationError, Expression, Type
 from webhook.policy.celsyntax import SyntaxProblem
@@ -78,14 +78,31 @@ class _Probe:
 
 
 @dataclass(slots=True)
+class _Watched:
+    """An expression: what is still to be asked of its branches, and of each variable, whether it is read.
+
+    A variable without a probe is taken as read.
+    """
+
+    open: list[_Probe]
+    variables: Mapping[str, Expression | None]
+
+    def reads(self, values: Activation) -> Iterator[str]:
+        """The variables that are reached with these values."""
+        for name, probe in self.variables.items():
+            if probe is None or _holds(probe, values):
+                yield name
+
+
+@dataclass(slots=True)
 class Recorder(Observer):
     """Watches decisions of many tests and notes what they exercise. Used by one thread."""
 
     _seen: set[Key] = field(default_factory=set)
     _beyond: set[Key] = field(default_factory=set)
     """Branches for which there is no probe."""
-    _probes: dict[tuple[Key, str], list[_Probe]] = field(default_factory=dict)
-    """Those that are still open, by expression and the scope that they were compiled for."""
+    _watched: dict[tuple[Key, str], _Watched] = field(default_factory=dict)
+    """By expression and the scope that its probes were compiled for."""
     _compiler: Compiler = field(default_factory=lambda: Compiler(CATALOG))
 
     def coverage(self, points: Mapping[Key, Point]) -> Coverage:
@@ -156,10 +173,15 @@ class Recorder(Observer):
     def _branches(
         self, policy: CompiledPolicy, expression: Expression, values: Activation, *, boolean: bool = False
     ) -> None:
-        """Ask the open probes of an expression, and of the variables that it reads."""
-        self._ask(self._open(policy, expression, boolean=boolean), values)
-        for variable in _read_by(policy, expression):
-            self._ask(self._open(policy, variable.expression, boolean=False), values)
+        """Ask the open probes of an expression, and of the variables that are read where these values lead."""
+        variables = _variables(policy)
+        waiting, met = [self._watch(policy, expression, boolean=boolean)], set[str]()
+        while waiting:
+            watched = waiting.pop()
+            self._ask(watched.open, values)
+            for name in set(watched.reads(values)) - met:
+                met.add(name)
+                waiting.append(self._watch(policy, variables[name].expression, boolean=False))
 
     def _ask(self, probes: list[_Probe], values: Activation) -> None:
         answered = [probe for probe in probes if probe.key in self._seen or _holds(probe.expression, values)]
@@ -167,49 +189,48 @@ class Recorder(Observer):
             self._seen.add(probe.key)
             probes.remove(probe)
 
-    def _open(self, policy: CompiledPolicy, expression: Expression, *, boolean: bool) -> list[_Probe]:
-        """The open probes of an expression, compiled once for each scope."""
+    def _watch(self, policy: CompiledPolicy, expression: Expression, *, boolean: bool) -> _Watched:
+        """What to ask of an expression, compiled once for each scope."""
         known = key_of(expression.source, Lack.JUDGED), policy.scope
-        if known not in self._probes:
+        if known not in self._watched:
             types = {name: one.expression.type for name, one in _variables(policy).items()}
-            self._probes[known] = self._compiled(expression.source, policy.scope, types, boolean=boolean)
-        return self._probes[known]
+            try:
+                probes = self._probes(expression.source, policy.scope, types, boolean=boolean)
+                read = readings(expression.source.text)
+            except SyntaxProblem:
+                probes, read = [], dict.fromkeys(expression.variables, "")
+            reached = {
+                name: self._compiled(read[name], expression.source, policy.scope, types)
+                for name in sorted(expression.variables & read.keys())
+            }
+            self._watched[known] = _Watched(probes, reached)
+        return self._watched[known]
 
-    def _compiled(self, source: Text, scope: str, types: Mapping[str, Type], *, boolean: bool) -> list[_Probe]:
+    def _probes(self, source: Text, scope: str, types: Mapping[str, Type], *, boolean: bool) -> list[_Probe]:
+        """Those of branches that are still open."""
         probes: list[_Probe] = []
-        try:
-            found = branches(source.text, boolean=boolean)
-        except SyntaxProblem:
-            return probes
-        for branch in found:
+        for branch in branches(source.text, boolean=boolean):
             for lack, text in ((Lack.TRUE, branch.true), (Lack.FALSE, branch.false)):
                 key = key_of(source, lack, branch.start)
                 if key in self._seen:
                     continue
-                try:
-                    probe = Text(text, source.document, source.path)
-                    compiled = self._compiler.compile(probe, ("bool",), scope=scope, variables=types)
-                except CompileError:
-                    self._beyond.add(key)
-                else:
+                if compiled := self._compiled(text, source, scope, types):
                     probes.append(_Probe(key, compiled))
+                else:
+                    self._beyond.add(key)
         return probes
+
+    def _compiled(self, probe: str, source: Text, scope: str, types: Mapping[str, Type]) -> Expression | None:
+        try:
+            text = Text(probe, source.document, source.path)
+            return self._compiler.compile(text, ("bool",), scope=scope, variables=types)
+        except CompileError:
+            return None
 
 
 def _variables(policy: CompiledPolicy) -> dict[str, Variable]:
     parts = (policy.for_conditions, policy.for_validations, policy.for_mutations)
     return {variable.name: variable for needs in parts for variable in needs.variables}
-
-
-def _read_by(policy: CompiledPolicy, expression: Expression) -> Iterator[Variable]:
-    """The variables that an expression reads, and those that they read."""
-    variables = _variables(policy) if expression.variables else {}
-    waiting, met = [*sorted(expression.variables)], set(expression.variables)
-    while waiting:
-        variable = variables[waiting.pop()]
-        yield variable
-        waiting += sorted(variable.expression.variables - met)
-        met |= variable.expression.variables
 
 
 def _holds(expression: Expression, values: Activation) -> bool | None:

@@ -68,8 +68,17 @@ def is_expression(pattern: str) -> bool:
     return len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/")
 
 
+_ANYTHING = frozenset({"", ".*", ".*?"})
+"""Regular expressions that are found in every text, whatever anchors stand around them."""
+_EMPTY = {
+    "patched": "an empty mapping is part of any object: say what must be in it, or 'patch: []' for nothing changed",
+    "auditAnnotations": "name them; 'KEY: null' says that there is none of that key",
+}
+
+
 def faults(node: Mapping[str, Any]) -> Iterator[tuple[FilePath, str, str]]:
     """Find what the schema cannot see in an expectation: the path in it, what is wrong, and a hint."""
+    yield from _saying_nothing(node)
     places: dict[FilePath, Any] = {(name,): value(node, name) for name in ("message", "warnings", "errors")}
     places |= {("auditAnnotations", key): item for key, item in mapping(node, "auditAnnotations").items()}
     for place, texts in places.items():
@@ -88,3 +97,17 @@ def _texts(node: Any) -> tuple[str, ...] | None:
     if isinstance(node, str):
         return (node,)
     return tuple(node) if isinstance(node, list) else None
+
+
+def _saying_nothing(node: Mapping[str, Any]) -> Iterator[tuple[FilePath, str, str]]:
+    """Expectations that any decision meets."""
+    for name, hint in _EMPTY.items():
+        if name in node and not node[name]:
+            yield (name,), f"'{name}' expects nothing", hint
+    for pattern in _texts(node.get("message")) or ():
+        if is_expression(pattern) and _finds_anything(pattern[1:-1]):
+            yield ("message",), f"{pattern} is found in any message", "write some of its words, or [] for no message"
+
+
+def _finds_anything(expression: str) -> bool:
+    return expression != "^$" and expression.removeprefix("^").removesuffix("$") in _ANYTHING

@@ -25,7 +25,7 @@ class Asked:
 
     paths: tuple[Path, ...]
     wanted: Callable[[str], bool] = lambda _: True
-    """By ``SUITE/CASE``."""
+    """By the file, or by ``SUITE/CASE``."""
     fail_only: bool = False
     """Keep only the cases that failed."""
     trace: bool = False

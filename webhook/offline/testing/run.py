@@ -10,6 +10,7 @@ from webhook.admission.pipeline import World
 from webhook.cluster.store import Store
 from webhook.offline.admit import admit
 from webhook.offline.outcome import Outcome
+from webhook.offline.testing import clock
 from webhook.offline.testing.compare import Mismatch, compare
 from webhook.offline.testing.declared import DeclaredView, statement
 from webhook.offline.testing.suite import Case, Suite
@@ -51,9 +52,10 @@ class Bench:
         return cls(suite, policies_of(suite, known), store_of(suite))
 
     def run(self, wanted: Callable[[str], bool], observer: Observer = NOBODY) -> Iterator[CaseResult]:
-        """Run the cases whose ``SUITE/CASE`` is wanted."""
+        """Run the cases whose ``SUITE/CASE`` is wanted; all of them if their file is."""
+        whole = wanted(self.suite.document.file)
         for case in self.suite.cases:
-            if wanted(f"{self.suite.name}/{case.name}"):
+            if whole or wanted(f"{self.suite.name}/{case.name}"):
                 yield judge(self.suite, case, self.policies, self.store, observer)
 
     def trace(self, case: Case) -> Trace:
@@ -63,15 +65,19 @@ class Bench:
 
 
 def run(suite: Suite, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[CaseResult]:
-    """Run the cases of a suite whose ``SUITE/CASE`` is wanted. Raises InputError if it cannot be set up."""
+    """Run the cases of a suite that are wanted, see :meth:`Bench.run`. Raises InputError if it cannot be set up."""
     return Bench.of(suite).run(wanted)
 
 
 def judge(suite: Suite, case: Case, policies: PolicySet, store: Store, observer: Observer = NOBODY) -> CaseResult:
     """Run one case of a suite, with the suite's policies and cluster state."""
-    world = world_of(suite, case, store)
-    outcome = admit(case.request, case.phases, policies=policies, world=world, now=_now(suite, case), observer=observer)
-    return CaseResult(suite.name, case, (*compare(case.expect, outcome), *_undeclared(world)), outcome)
+    world, now = world_of(suite, case, store), _now(suite, case)
+    outcome = admit(case.request, case.phases, policies=policies, world=world, now=now, observer=observer)
+    mismatches = [*compare(case.expect, outcome), *_undeclared(world)]
+    if not (case.now or suite.now):
+        own = world_of(suite, case, store)  # its look-ups are not those of the decision
+        mismatches += clock.unstated(case.request, outcome, policies=policies, world=own, now=now)
+    return CaseResult(suite.name, case, tuple(mismatches), outcome)
 
 
 def _now(suite: Suite, case: Case) -> datetime:

@@ -34,6 +34,9 @@ def test_an_exemption_runs_out(expires: str, message: str, tmp_path: Path) -> No
     ("spec", "expected"),
     [
         pytest.param({}, [], id="good"),
+        pytest.param({"namespaces": ["*"]}, ["exemption-wildcard"], id="any-namespace"),
+        pytest.param({"namespaces": ["prod", "dev-*"]}, ["exemption-wildcard"], id="namespaces-that-begin-so"),
+        pytest.param({"names": ["*"]}, ["exemption-wildcard"], id="any-name"),
         pytest.param({"namespaces": None}, ["exemption-wide"], id="everywhere"),
         pytest.param({"namespaces": None, "namespaceSelector": {}}, ["exemption-wide"], id="empty-selector"),
         pytest.param({"namespaces": None, "names": ["db"]}, [], id="names"),

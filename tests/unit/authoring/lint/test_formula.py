@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.authoring.lint.formula import FALSE, TRUE, Formula, atom, both, const, either, impossible, negate
+from webhook.authoring.lint.formula import (
+    FALSE,
+    TRUE,
+    Formula,
+    alike,
+    atom,
+    both,
+    const,
+    either,
+    equality,
+    impossible,
+    negate,
+)
 
 NAMES = "abcd"
 Truth = Callable[[Mapping[str, bool]], bool]
@@ -53,6 +65,20 @@ def test_what_is_impossible_is_false_in_every_line_of_the_truth_table(pair: Pair
     assert impossible(formula) is not any(truth(line) for line in lines)
     if formula.constant is not None:
         assert all(truth(line) is formula.constant for line in lines)
+
+
+def test_a_thing_has_one_value_at_most() -> None:
+    a, b, other = equality("x", "'a'"), equality("x", "'b'"), equality("y", "'b'")
+    assert impossible(both(a, b))
+    assert impossible(both(a, either(b, negate(a))))
+    assert not impossible(both(a, other))
+    assert not impossible(both(negate(a), negate(b)))
+
+
+def test_what_has_atoms_or_subjects_in_common_is_alike() -> None:
+    assert alike(both(atom("a"), atom("b")), negate(atom("b")))
+    assert alike(equality("x", "1"), equality("x", "2"))
+    assert not alike(equality("x", "1"), either(equality("y", "1"), atom("a")))
 
 
 def test_constants_are_folded() -> None:

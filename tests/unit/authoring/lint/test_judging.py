@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.authoring.lint.linting import findings, policy, rule, rules_of, validation
+from webhook.output.finding import Level
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,11 @@ from tests.unit.authoring.lint.linting import findings, policy, rule, rules_of, 
         pytest.param("vmi.labels.exists(k, k == 'a') || !vmi.labels.exists(l, l == 'a')", ["always-true"], id="macro"),
         pytest.param("vmi.labels.exists(k, k == 'a') || !vmi.labels.exists(l, l == 'b')", [], id="another-macro"),
         pytest.param("object.spec.a == 1 || object.spec.a == 2", [], id="values"),
+        pytest.param("vmi.phase == 'a' && 'b' == vmi.phase", ["always-false"], id="two-values-at-once"),
+        pytest.param("vmi.phase != 'a' || vmi.phase != 'b'", ["always-true"], id="not-one-or-not-the-other"),
+        pytest.param("vmi.phase != 'a' && vmi.phase != 'b'", [], id="neither-of-two"),
+        pytest.param("object.spec.a == 1 && object.spec.a == 1.0", [], id="one-number-in-two-types"),
+        pytest.param("vmi.phase == 'a' && vmi.phase == vmi.name", [], id="value-and-another-field"),
     ],
 )
 def test_a_validation_can_hold_and_can_fail(expression: str, expected: list[str], tmp_path: Path) -> None:
@@ -73,6 +79,7 @@ def test_the_weaker_one_is_told_of_wherever_it_stands(tmp_path: Path) -> None:
     given = policy(validations=[validation("vmi.found"), validation("!vmi.critical && vmi.found")])
     (found,) = findings(tmp_path, given)
     assert found.message == "whenever this is violated, validations[1] is violated too"
+    assert found.level is Level.WARNING  # shown by default
 
 
 def test_an_expression_of_many_parts_is_given_up_rather_than_waited_for(tmp_path: Path) -> None:

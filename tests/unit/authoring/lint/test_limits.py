@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.authoring.lint.linting import Json, findings, policy, rules_of, validation
+from webhook.policy.cel import Compiler, EvaluationError, activation
+from webhook.policy.document import Text
+from webhook.source.files import parse
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,9 @@ from tests.unit.authoring.lint.linting import Json, findings, policy, rules_of, 
             "timestamp(time.now) - timestamp(time.now) < duration('1day')", "duration('1day')", id="bad-duration"
         ),
         pytest.param("object.spec.a.all(x, x.matches('['))", "'['", id="in-a-macro"),
+        pytest.param("object.spec.a == 1 / 0", "1 / 0", id="division-by-zero"),
+        pytest.param("object.spec.a == 7 % (1 - 1)", "7 % (1 - 1", id="remainder-of-zero"),
+        pytest.param("object.spec.a == 10 / 5", "", id="division"),
     ],
 )
 def test_a_constant_is_one(expression: str, bad: str, tmp_path: Path) -> None:
@@ -33,6 +39,25 @@ def test_a_constant_is_one(expression: str, bad: str, tmp_path: Path) -> None:
     found = findings(tmp_path, policy(validations=[validation(expression)], **uses_params))
     assert [one.rule for one in found] == (["bad-constant"] if bad else [])
     assert all(one.message.startswith(bad) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        pytest.param("object.metadata.labels.transformMap(k, v, v)", ["unsupported-macro"], id="map"),
+        pytest.param("[1, 2].transformMap(i, v, v)", ["unsupported-macro"], id="map-of-a-list"),
+        pytest.param("object.metadata.labels.transformMapEntry(k, v, {v: k})", ["unsupported-macro"], id="entries"),
+        pytest.param("object.metadata.labels.transformList(k, v, v)", [], id="list"),
+    ],
+)
+def test_the_runtime_refuses_a_macro(expression: str, expected: list[str], tmp_path: Path) -> None:
+    given = policy(validations=[validation(f"{expression} != object.spec.a")])
+    assert rules_of(tmp_path, given) == expected
+    if expected:
+        (document,), _ = parse("a: b", "a.yaml")
+        compiled = Compiler({}).compile(Text(expression, document), ("dyn", "map(dyn)"))
+        with pytest.raises(EvaluationError, match="mapInsert"):
+            compiled.evaluate(activation({"object": {"metadata": {"labels": {"a": "b"}}}}))
 
 
 @pytest.mark.parametrize(

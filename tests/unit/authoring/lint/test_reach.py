@@ -43,11 +43,54 @@ def judged(expression: str, *rules: Json, **spec: Any) -> Json:
         pytest.param(
             "vmi.found && object.a == 1", ["UPDATE", "DELETE"], ["native-sometimes-absent"], id="not-kept-away"
         ),
+        pytest.param("'a' in oldObject", ["CREATE"], ["native-out-of-place"], id="looked-for"),
+        pytest.param("oldObject.all(key, key != 'a')", ["CREATE"], ["native-out-of-place"], id="walked"),
+        pytest.param("dyn(oldObject).a == 1", ["CREATE"], ["native-out-of-place"], id="as-anything"),
+        pytest.param("dyn(oldObject) in [vmi.labels]", ["CREATE"], [], id="null-itself-in-a-list"),
         pytest.param("[{'a': 1}].all(object, object.a == 1) || vmi.found", ["DELETE"], [], id="a-name-of-a-macro"),
     ],
 )
 def test_there_is_an_object(expression: str, operations: list[str], expected: list[str], tmp_path: Path) -> None:
     assert rules_of(tmp_path, judged(expression, rule(*operations))) == expected
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        pytest.param("!(request.operation in params.ops)", id="operations-of-a-parameter"),
+        pytest.param("!request.operation.matches('^(CREATE|UPDATE)$')", id="pattern"),
+        pytest.param("!['CREATE', 'UPDATE'].exists(o, o == request.operation)", id="macro"),
+        pytest.param("type(object) == null_type", id="type"),
+        pytest.param("[null].exists(n, n == object)", id="null-in-a-list"),
+        pytest.param("request.options.kind == 'DeleteOptions'", id="options"),
+        pytest.param("variables.gone", id="variable"),
+    ],
+)
+def test_a_test_that_is_not_understood_may_keep_other_operations_away(guard: str, tmp_path: Path) -> None:
+    spec: Json = {
+        "variables": [{"name": "gone", "expression": "!(request.operation in params.ops)"}],
+        "paramSchema": {"type": "object", "properties": {"ops": {"type": "array", "default": ["CREATE", "UPDATE"]}}},
+    }
+    unused = {"unused-variable", "unused-param"}
+    says = {"messageExpression": "'a is ' + string(object.spec.a)"}
+    for expression in (
+        f"{guard} || object.spec.a == 1",
+        f"object.spec.a == 1 || {guard}",
+        f"{guard} ? vmi.found : object.spec.a == 1",
+        f"!({guard}) && object.spec.a == 1 || {guard}",
+    ):
+        given = policy(rules=[rule("CREATE", "UPDATE", "DELETE")], validations=[validation(expression, **says)], **spec)
+        assert set(rules_of(tmp_path, given)) <= unused
+    condition = guard if guard != "variables.gone" else spec["variables"][0]["expression"]
+    conditions = [{"name": "c", "expression": f"!({condition})"}]
+    given = judged("object.spec.a == 1", rule("UPDATE", "DELETE"), matchConditions=conditions, **spec)
+    assert set(rules_of(tmp_path, given)) <= unused
+
+
+@pytest.mark.parametrize("test", ["object.spec.b == 1", "oldObject.spec.b == 1", "request.name == 'db'", "vmi.found"])
+def test_a_test_of_something_else_keeps_nothing_away(test: str, tmp_path: Path) -> None:
+    found = rules_of(tmp_path, judged(f"{test} || object.spec.a == 1", rule("UPDATE", "DELETE")))
+    assert set(found) == {"native-sometimes-absent"}
 
 
 def test_a_condition_keeps_other_operations_away(tmp_path: Path) -> None:

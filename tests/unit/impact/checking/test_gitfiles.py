@@ -164,6 +164,8 @@ def test_standard_input_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         pytest.param(b"\xff\xfe", "is not UTF-8 text (byte 1)", id="not-text"),
         pytest.param(b"a" * 17_000_000, "is larger than 16 MiB", id="endless"),
+        pytest.param(b"", "holds no document", id="of-a-command-that-failed"),
+        pytest.param(b"---\n# nothing\n", "holds no document", id="only-a-remark"),
     ],
 )
 def test_standard_input_that_cannot_be_read_is_a_problem(

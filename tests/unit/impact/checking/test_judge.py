@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from tests.support.anyjson import any_json
 from tests.support.engine import NOW, binding, exemption, judging, mutating, policy, policy_set, refusing
 from webhook.admission.natives import CATALOG
 from webhook.errors import UsageError
+from webhook.impact.checking.applying import LAST_APPLIED
 from webhook.impact.checking.gitfiles import Found, Manifest, gather
 from webhook.impact.checking.ground import bare, ground_of
-from webhook.impact.checking.judge import Asked, check
+from webhook.impact.checking.judge import check
+from webhook.impact.checking.run import Asked
 from webhook.model.request import Operation
 from webhook.offline.request import user_of
 from webhook.offline.state import ClusterSource
@@ -348,6 +351,147 @@ def test_the_same_violation_under_two_bindings_counts_once() -> None:
     assert [finding.level for finding in checked(manifests(vm()), rules).findings] == [Level.ERROR]
 
 
+# Fields that a manifest leaves out
+
+
+def disks(**spec: Any) -> dict[str, Any]:
+    return {**vm(), "spec": spec}
+
+
+def test_a_field_that_is_left_out_stays_and_is_judged(cluster: World) -> None:
+    rules = policies(judging("!has(object.spec.running)"))
+    report = checked(manifests(disks(a=1)), rules, cluster.holding(NAMESPACE, disks(running=True)))
+    [finding] = report.findings
+    assert (report.exit_code, finding.level, finding.message) == (1, Level.ERROR, "it does not hold")
+    assert finding.hint == (
+        "the manifest leaves out spec.running, which stays in the cluster with kubectl apply; without it this passes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("actions", "level"), [("Deny", Level.WARNING), ("Warn", Level.NOTE)], ids=["refused", "warned-of"]
+)
+def test_what_holds_only_if_the_field_goes_is_something_lesser(cluster: World, actions: str, level: Level) -> None:
+    rules = policies(judging("has(object.spec.running)", validationActions=[actions]))
+    report = checked(manifests(disks(a=1)), rules, cluster.holding(NAMESPACE, disks(running=True)))
+    [finding] = report.findings
+    assert (report.exit_code, finding.level) == (0, level)
+    assert finding.message == (
+        "only if spec.running, which the manifest leaves out, goes (as with kubectl replace): it does not hold"
+    )
+    assert "code" not in finding.properties
+
+
+def test_what_is_audited_only_if_the_field_goes_is_nothing(cluster: World) -> None:
+    rules = policies(judging("has(object.spec.running)", validationActions=["Audit"]))
+    assert not checked(manifests(disks(a=1)), rules, cluster.holding(NAMESPACE, disks(running=True))).findings
+
+
+def test_what_is_refused_either_way_is_refused_once(cluster: World) -> None:
+    report = checked(manifests(disks(a=1)), policies(refusing()), cluster.holding(NAMESPACE, disks(running=True)))
+    assert [(one.level, one.message, one.hint) for one in report.findings] == [(Level.ERROR, "no", "")]
+
+
+def test_of_many_fields_those_that_the_finding_is_about_are_named(cluster: World) -> None:
+    held = disks(running=True, b=1, c=1, d=1)
+    held["metadata"] = {**held["metadata"], "annotations": {"note": "x"}}
+    source, about = cluster.holding(NAMESPACE, held), {"field": "spec.running"}
+    spec = {"expression": "has(object.spec.running)", "message": "no"}
+    report = checked(manifests(disks(a=1)), policies(policy(validations=[{**spec, **about}])), source)
+    assert report.findings[0].message.startswith("only if spec.running, which the manifest leaves out, goes (")
+    report = checked(manifests(disks(a=1)), policies(policy(validations=[spec])), source)
+    assert report.findings[0].message.startswith(
+        "only if spec.b, spec.c, spec.d and 2 more, which the manifest leaves out, go ("
+    )
+
+
+def test_what_is_known_to_have_been_applied_goes(cluster: World) -> None:
+    held = disks(running=True)
+    held["metadata"] = {**held["metadata"], "annotations": {LAST_APPLIED: json.dumps(held)}}
+    report = checked(
+        manifests(disks(a=1)), policies(judging("has(object.spec.running)")), cluster.holding(NAMESPACE, held)
+    )
+    assert [(one.level, one.message) for one in report.findings] == [(Level.ERROR, "it does not hold")]
+
+
+def test_what_a_server_side_apply_had_given_goes(cluster: World) -> None:
+    flux = {"manager": "flux", "operation": "Apply", "fieldsV1": {"f:spec": {"f:running": {}}}}
+    held = {**vm(managedFields=[flux]), "spec": {"running": True, "a": 0}}
+    report = checked(
+        manifests(disks(a=1)), policies(judging("has(object.spec.running)")), cluster.holding(NAMESPACE, held)
+    )
+    assert [(one.level, one.message) for one in report.findings] == [(Level.ERROR, "it does not hold")]
+    assert "fields that a manifest leaves out" not in report.settings
+
+
+def test_what_stands_twice_is_applied_twice(cluster: World) -> None:
+    rules = policies(judging("has(object.spec.running)"))
+    report = checked(manifests(disks(running=True), disks(a=1)), rules, cluster.holding(NAMESPACE))
+    assert [[one.level for one in each.findings] for each in report.examined] == [[], [Level.ERROR]]
+
+
+def test_that_fields_were_taken_to_stay_is_said_where_it_was(cluster: World) -> None:
+    source, name = cluster.holding(NAMESPACE, disks(running=True)), "fields that a manifest leaves out"
+    assert checked(manifests(disks(a=1)), policies(refusing()), source).settings[name] == (
+        "stay, as with kubectl apply, where it is not known whether they were applied before"
+    )
+    assert name not in checked(manifests(disks(running=False)), policies(refusing()), source).settings
+
+
+# What may be there already, and nobody could look
+
+
+def unreadable(folder: Path) -> ClusterSource:
+    """A snapshot that was taken by an account that may not list VMs."""
+    header = {"unreadable": {"virtualmachines.kubevirt.io": "our account may not list them"}}
+    document = {"apiVersion": "migguard.io/v1alpha1", "kind": "ClusterSnapshot", "spec": header}
+    (folder / "snapshot.yaml").write_text(yaml.safe_dump(document))
+    (folder / "namespace.yaml").write_text(yaml.safe_dump(NAMESPACE))
+    return ClusterSource((folder,))
+
+
+def about_vms(*operations: str) -> dict[str, Any]:
+    rule = {"apiGroups": ["kubevirt.io"], "apiVersions": ["*"], "resources": ["*"], "operations": [*operations]}
+    return {"matchConstraints": {"resourceRules": [rule]}}
+
+
+WHY = "our account may not list them (when the snapshot was taken)"
+
+
+def test_what_an_update_would_meet_is_not_told_of_what_could_not_be_looked_for(tmp_path: Path) -> None:
+    rules = policies(
+        judging("true", "both", **about_vms("CREATE", "UPDATE")),
+        refusing("kept", **about_vms("UPDATE")),
+        refusing("new", **about_vms("CREATE")),
+    )
+    source = unreadable(tmp_path)
+    one = only(checked(manifests(vm()), rules, source))
+    assert [finding.rule for finding in one.findings] == ["new"]
+    assert one.notes == (f"judged as a CREATE; what an UPDATE would meet cannot be told, as {WHY}: both, kept",)
+    updated = only(checked(manifests(vm()), rules, source, operation=Operation.UPDATE))
+    assert updated.skipped == f"what an UPDATE would meet cannot be told, as {WHY}: both, kept"
+    assert not only(checked(manifests(vm()), rules, source, operation=Operation.CREATE)).notes
+
+
+def test_a_deletion_of_what_could_not_be_looked_for_is_of_the_manifest(tmp_path: Path) -> None:
+    one = only(checked(manifests(vm()), policies(refusing()), unreadable(tmp_path), operation=Operation.DELETE))
+    assert one.failed
+    assert one.notes == (f"taken to be in the cluster as the manifest has it, as {WHY}",)
+
+
+def test_without_a_cluster_the_policies_about_updates_alone_are_named() -> None:
+    rules = policies(
+        judging("vmi.found", "cluster", **about_vms("CREATE")),
+        refusing("kept", **about_vms("UPDATE")),
+        judging("true", "both", **about_vms("CREATE", "UPDATE")),
+    )
+    without = "cannot be told without the cluster's state (--cluster DIR or --kubeconfig FILE)"
+    assert only(checked(manifests(vm()), rules)).notes == (f"{without}: cluster, kept",)
+    assert only(checked(manifests(vm()), rules, operation=Operation.CREATE)).notes == (f"{without}: cluster",)
+    first, second = checked(manifests(vm(), vm()), policies(judging("true", **about_vms("UPDATE")))).examined
+    assert (first.notes, second.notes) == ((f"{without}: guard",), ()), "the first is there by then"
+
+
 # Exemptions, and what cannot be told
 
 
@@ -398,6 +542,29 @@ def test_what_rests_on_who_asks_is_a_note_where_nobody_is_named(cluster: World, 
     one = only(checked(manifests(vmim()), rules, source, anybody=True))
     assert (one.findings, one.notes) == ((), ("cannot be told without who applies it (--as USER): guard",))
     assert checked(manifests(vmim()), rules, source).failed, "alice may not"
+
+
+DOUBT = (
+    "alice was judged as a member of system:authenticated alone; name other groups with --as-group "
+    "(no binding gives a group the right to migrate in namespace prod)"
+)
+
+
+@pytest.mark.parametrize(
+    ("groups", "rule", "notes"),
+    [
+        pytest.param([], "requester.canMigrate", (DOUBT,), id="by-none-of-her-groups"),
+        pytest.param(["team-a"], "requester.canMigrate", (), id="by-those-that-are-named"),
+        pytest.param([], "!requester.canMigrate || true", (), id="allowed"),
+        pytest.param([], "object.metadata.name == 'other'", (), id="whoever-asks"),
+    ],
+)
+def test_a_refusal_of_somebody_whose_groups_are_not_told_is_in_doubt(
+    cluster: World, groups: list[str], rule: str, notes: tuple[str, ...]
+) -> None:
+    ground = ground_of(cluster.holding(NAMESPACE, vmi()), lambda _: None)
+    asked = Asked(user=user_of({"username": "alice", "groups": groups}))
+    assert only(check(manifests(vmim()), policies(judging(rule)), ground, asked, NOW)).notes == notes
 
 
 def test_what_the_webhook_could_not_judge_either_is_an_error(cluster: World) -> None:

@@ -8,9 +8,8 @@ from tests.support.engine import policy, policy_set
 from webhook.admission.natives import CATALOG
 from webhook.cluster.store import Store
 from webhook.errors import FactUnavailable
-from webhook.impact.checking.unknown import ANYBODY, NO_CLUSTER, NO_USER, ManifestsAlone, NobodyNamed, for_anybody
+from webhook.impact.checking.unknown import NO_CLUSTER, ManifestsAlone, for_anybody
 from webhook.kubevirt.resources import HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY, NAMESPACE, NODE, RESOURCES
-from webhook.model.facts import Attributes, Deadline
 
 
 @pytest.fixture(name="view")
@@ -35,11 +34,6 @@ def test_what_is_among_the_manifests_is_known_and_nothing_is_taken_to_be_absent(
 
 def test_the_migration_configuration_is_what_the_manifests_say(view: ManifestsAlone) -> None:
     assert not any(view.list(watched) for watched in (HYPERCONVERGED, KUBEVIRT, MIGRATION_POLICY))
-
-
-def test_nobody_can_say_what_somebody_may_do() -> None:
-    with pytest.raises(FactUnavailable, match=NO_USER):
-        NobodyNamed().allows(ANYBODY, Attributes(verb="get", group="", resource="pods"), deadline=Deadline.after(1))
 
 
 def test_of_the_requester_only_what_holds_for_anybody_is_known() -> None:

@@ -250,7 +250,7 @@ WINDOW = {"name": "night", "schedule": "0 22 * * *", "duration": "6h", "reason":
             [("weaker", HERE, "")],
             id="the first binding, to one place",
         ),
-        pytest.param([policy()], [policy(), binding()], [("changed", HERE, "")], id="the first binding, to everything"),
+        pytest.param([policy()], [policy(), binding()], [("wording", HERE, "")], id="the first binding, to everything"),
         pytest.param(
             [policy()],
             [policy(), binding(validationActions=["Warn"])],
@@ -373,6 +373,30 @@ def test_an_edit_is_one_difference_and_the_reverse_from_the_other_side(
     assert sorted(map(mirrored, found.changes)) == sorted(map(comparable, back.changes))
 
 
+def chained(length: int, *, first: str = "vmi.critical", check: str = "") -> Json:
+    """A policy whose variables each read the one before twice: written out, the last one is 2 ** length long."""
+    bodies = [first, *(f"variables.v{one} || vmi.found && !variables.v{one}" for one in range(length))]
+    variables = [{"name": f"v{index}", "expression": one} for index, one in enumerate(bodies)]
+    checks = [{"expression": f"variables.v{length}{check}", "message": "no"}]
+    return policy(variables=variables, validations=checks)
+
+
+@pytest.mark.parametrize(
+    ("length", "new", "expected"),
+    [
+        pytest.param(25, {"check": " || vmi.critical"}, [("weaker", GUARD, "validations[0]")], id="a way out"),
+        pytest.param(25, {"check": " && vmi.critical"}, [("stricter", GUARD, "validations[0]")], id="a condition"),
+        pytest.param(25, {"first": "vmi.critical && true"}, [("wording", GUARD, "variables.v0")], id="other words"),
+        pytest.param(99, {"check": " || vmi.critical"}, [("weaker", GUARD, "validations[0]")], id="deep, a way out"),
+        pytest.param(99, {"first": "vmi.found"}, [("changed", GUARD, "variables.v0")], id="deep, cannot be told"),
+    ],
+)
+def test_variables_that_build_on_one_another_are_compared_too(
+    length: int, new: dict[str, str], expected: list[tuple[str, str, str]]
+) -> None:
+    assert told(compared([chained(length)], [chained(length, **new)])) == expected
+
+
 COMMENTED = {"expression": "vmi.critical // why\n", "message": "no", "remediation": "ask"}
 
 
@@ -432,7 +456,7 @@ def test_an_exemption_that_has_expired_is_told_though_nothing_differs() -> None:
     [
         pytest.param([policy()], [policy(annotations={"migguard.io/title": "t"})], set(), id="none by its title"),
         pytest.param([policy()], [policy(), policy("b")], {"b"}, id="one that is added"),
-        pytest.param([policy(), binding()], [policy()], {"guard"}, id="the one of a binding"),
+        pytest.param([policy(), binding(validationActions=["Warn"])], [policy()], {"guard"}, id="the one of a binding"),
         pytest.param([policy(), policy("b")], [policy(), policy("b"), exemption()], {"guard"}, id="an exempted one"),
         pytest.param(
             [policy(), policy("b")],

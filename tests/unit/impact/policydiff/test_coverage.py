@@ -98,6 +98,18 @@ def test_what_covers_the_same_does_not_differ(old: MatchResources, new: MatchRes
             id="exactly this version",
         ),
         pytest.param(
+            match(rule(), exact=True, excluded=(rule("vms/status", versions=("v1",)),)),
+            match(rule(), excluded=(rule("vms/status", versions=("v1",)),)),
+            ("matchPolicy", Effect.CHANGED, "Exact", "Equivalent"),
+            id="an exclusion of one version becomes one of all",
+        ),
+        pytest.param(
+            match(rule(), excluded=(rule("vms/status"),)),
+            match(rule(), exact=True, excluded=(rule("vms/status"),)),
+            ("matchPolicy", Effect.WEAKER, "Equivalent", "Exact"),
+            id="an exclusion of all versions",
+        ),
+        pytest.param(
             match(rule(), object_selector={"matchLabels": {"a": "b"}}),
             match(rule(), object_selector={"matchLabels": {"a": "b", "c": "d"}}),
             ("objectSelector", Effect.WEAKER, ["a=b"], ["a=b", "c=d"]),

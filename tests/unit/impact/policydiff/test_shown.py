@@ -125,7 +125,7 @@ def test_markdown_is_never_longer_than_a_comment_may_be() -> None:
     text = as_markdown(EDITED, [Trial(title="cases", judged=900, flips=flips)])
     assert len(text) <= MAX_CHARACTERS + 500
     shown = text.count("| moves/")
-    assert f"{900 - shown} rows left out" in text
+    assert f"{900 - shown} lines left out" in text
     assert text.rstrip().endswith("has them all.")
 
 

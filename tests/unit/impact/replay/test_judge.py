@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import builders
-from tests.support.engine import binding, exemption, judging, mutating, parameters, policy, refusing
+from tests.support.engine import Json, binding, exemption, judging, mutating, parameters, policy, refusing
 from tests.unit.impact.replaying import given, migration, policies, recorded, world
 from webhook.admission.pipeline import World
 from webhook.impact.replay.judge import Judge, message_of
@@ -176,6 +176,22 @@ def test_a_patch_at_a_place_that_is_not_on_record_cannot_be_told():
     )
 
 
+@pytest.mark.parametrize(
+    ("operations", "place"),
+    [
+        pytest.param("{'op': 'test', 'path': '/metadata/annotations/note', 'value': 'n'}, {'op': 'add', 'path': '/metadata/labels', 'value': {}}", "annotations.note", id="a-test-that-holds"),
+        pytest.param("{'op': 'add', 'path': '/metadata/annotations', 'value': {'note': 'n'}}", "annotations", id="the-same-around-it"),
+        pytest.param("{'op': 'copy', 'from': '/metadata/annotations', 'path': '/metadata/labels'}", "annotations", id="a-copy-of-it"),
+    ],
+)  # fmt: skip
+def test_whether_a_patch_changes_anything_is_not_told_by_what_is_not_on_record(operations, place):
+    asked = replace(migration(), object=builders.vmim(annotations={"note": "n"}))
+    made = recorded(ALWAYS, asked, phase=Phase.MUTATE)
+    outcome = again(made, policies(mutating(f"[{operations}]", patch_type="JSONPatch")))
+    assert outcome.unknown == (("guard", f"field object.metadata.{place} was not recorded"),)
+    assert outcome.patches == ()
+
+
 def test_what_sees_a_change_that_cannot_be_told_cannot_be_told_either():
     asked = replace(migration(), object=builders.vmim(annotations={"note": "n"}))
     made = recorded(ALWAYS, asked, phase=Phase.MUTATE)
@@ -184,6 +200,56 @@ def test_what_sees_a_change_that_cannot_be_told_cannot_be_told_either():
     outcome = again(made, policies(before, unknown, after))
     assert [name for name, _ in outcome.patches] == ["a"]
     assert [name for name, _ in outcome.unknown] == ["m", "z"]
+
+
+CONTROLLER = "system:serviceaccount:kubevirt:kubevirt-controller"
+UPDATE = "kubevirt.io/workloadUpdateMigration"
+
+
+def drain(*documents: Json, annotations: Json | None = None) -> Outcome:
+    """What virt-controller's migration comes to under these policies, of which the first changes it."""
+    asked = replace(migration(user=CONTROLLER), object=builders.vmim(annotations=annotations))
+    return again(recorded(ALWAYS, asked, phase=Phase.MUTATE), policies(*documents))
+
+
+SETTING = mutating(f"{{'metadata': {{'annotations': {{'{UPDATE}': ''}}}}}}", "a")
+TAKING = mutating("[{'op': 'remove', 'path': '/metadata/annotations'}]", "a", patch_type="JSONPatch")
+LABELLING = mutating("{'metadata': {'labels': {'a': 'b'}}}", "a")
+
+
+@pytest.mark.parametrize(
+    ("first", "annotations", "origin"),
+    [
+        pytest.param(LABELLING, {}, "Drain", id="drain-that-it-does-not-touch"),
+        pytest.param(LABELLING, {UPDATE: ""}, "WorkloadUpdate", id="update-that-it-does-not-touch"),
+        pytest.param(SETTING, {}, "WorkloadUpdate", id="drain-that-it-makes-an-update"),
+        pytest.param(TAKING, {UPDATE: ""}, "Drain", id="update-that-it-makes-a-drain"),
+    ],
+)
+def test_who_asks_is_told_anew_of_an_object_that_a_mutation_changed(first, annotations, origin):
+    second = mutating(f"requester.origin == '{origin}' ? {{'metadata': {{'labels': {{'told': 'yes'}}}}}} : {{}}", "b")
+    outcome = drain(first, second, annotations=annotations)
+    assert ([name for name, _ in outcome.patches], outcome.unknown) == (["a", "b"], ())
+
+
+def test_who_asks_cannot_be_told_where_a_mutation_may_have_taken_what_tells_it():
+    asked = replace(migration(user=CONTROLLER), object=builders.vmim(annotations={UPDATE: ""}))
+    made = recorded(ALWAYS, asked, phase=Phase.MUTATE)
+    made["input"]["request"]["object"]["metadata"]["annotations"] = {"…": ["*"]}
+    outcome = again(made, policies(LABELLING, mutating("{}", "b")))
+    assert outcome.verdict == OPEN
+    assert ("", f"annotation {UPDATE} was not recorded") in outcome.unknown
+
+
+@pytest.mark.parametrize("key", ["a/b", "c/d"])
+def test_names_of_annotations_are_gone_through_though_values_are_not_on_record(key):
+    asked = replace(migration(), object=builders.vmim(annotations={"a/b": "private"}))
+    candidate = policies(judging(f"object.metadata.annotations.exists(k, k == '{key}')"))
+    made = recorded(candidate, asked)
+    assert "private" not in repr(made)
+    then, outcome = given(made).outcome(), again(made, candidate)
+    assert (outcome.verdict, outcome.unknown) == (then.verdict, ())
+    assert again(recorded(ALWAYS, asked), candidate) == outcome
 
 
 def test_a_message_is_what_the_user_would_have_read():

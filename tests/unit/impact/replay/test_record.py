@@ -11,18 +11,8 @@ from tests.support import builders
 from tests.support.engine import judging, policy, refusing
 from tests.unit.impact.replaying import given, migration, policies, recorded
 from webhook.audit.pruning import DROPPED
-from webhook.impact.replay.record import (
-    ALLOWED,
-    DENIED,
-    Recorded,
-    UnusableError,
-    hidden,
-    is_record,
-    marked,
-    without_marks,
-)
+from webhook.impact.replay.record import ALLOWED, DENIED, Recorded, UnusableError, is_record
 from webhook.model.request import Phase
-from webhook.policy.fieldsread import FieldsRead
 
 RECORD = recorded(policies(policy()), migration())
 
@@ -52,6 +42,22 @@ def changed(path: str, value: object) -> dict[str, object]:
             changed("input.request.object.metadata.labels", {DROPPED: ["a"]}), "was cut", id="labels-were-dropped"
         ),
         pytest.param(changed("input.request.object.metadata", {DROPPED: ["labels"]}), "was cut", id="all-labels-were"),
+        pytest.param(changed("input.parameters.critical", ["a"]), "input.parameters holds", id="digests-that-are-none"),
+        pytest.param(changed("input.request.object", ["a"]), "input.request.object is no", id="an-object-that-is-none"),
+        pytest.param(
+            changed("input.request.oldObject", 1), "input.request.oldObject is no", id="an-old-object-that-is-none"
+        ),
+        pytest.param(
+            changed("evaluations", [{"patch": {"op": "add"}}]), "evaluations holds", id="a-patch-that-is-none"
+        ),
+        pytest.param(
+            changed("evaluations", [{"patch": [["add"]]}]), "evaluations holds", id="an-operation-that-is-none"
+        ),
+        pytest.param(
+            changed("evaluations", [{"patch": [{"op": "add", "path": 1}]}]),
+            "evaluations holds",
+            id="a-path-that-is-none",
+        ),
         pytest.param(
             changed("result.response.auditAnnotations.undecided", "validate: a full disk"),
             "could not be judged",
@@ -115,37 +121,6 @@ def test_a_name_that_the_server_had_yet_to_generate_is_not_taken_for_one():
 def test_what_came_of_it_is_read_by_policy(documents, verdict, denied_by, warned_by):
     outcome = given(recorded(policies(*documents), migration())).outcome()
     assert (outcome.verdict, outcome.denied_by, outcome.warned_by) == (verdict, denied_by, warned_by)
-
-
-OBJECT = {"a": {"b": 1, DROPPED: ["c"]}, "list": [{"x": 1, DROPPED: ["y"]}], "map": {"k": {DROPPED: ["*"]}}}
-
-
-@pytest.mark.parametrize(
-    ("path", "whole", "found"),
-    [
-        pytest.param("a.b", True, "", id="kept"),
-        pytest.param("a.c", True, "object.a.c", id="dropped"),
-        pytest.param("a.d", True, "", id="was-not-there"),
-        pytest.param("a", True, "object.a", id="the-whole-of-what-was-pruned"),
-        pytest.param("a", False, "", id="only-that-it-is-there"),
-        pytest.param("a.c", False, "object.a.c", id="that-it-was-there-but-not-its-type"),
-        pytest.param("map.k.any", True, "object.map.k.any", id="any-name"),
-        pytest.param("list.[].x", True, "", id="items"),
-        pytest.param("list.[].y", True, "object.list[].y", id="dropped-of-items"),
-        pytest.param("list.x", True, "object.list.x", id="a-list-in-place-of-a-mapping"),
-        pytest.param("a.[]", False, "object.a[]", id="a-mapping-in-place-of-a-list"),
-        pytest.param("a.b.c", True, "", id="below-a-number"),
-    ],
-)
-def test_a_field_that_is_not_on_record_is_found(path, whole, found):
-    paths = frozenset({("object", *path.split("."))})
-    assert hidden({"object": OBJECT}, FieldsRead(paths) if whole else FieldsRead(present=paths)) == found
-
-
-def test_marks_are_not_part_of_an_object():
-    assert without_marks(OBJECT) == {"a": {"b": 1}, "list": [{"x": 1}], "map": {"k": {}}}
-    assert marked(OBJECT)
-    assert not marked(without_marks(OBJECT))
 
 
 @pytest.mark.parametrize(

@@ -103,4 +103,4 @@ def test_a_comment_begins_with_its_mark_and_stays_within_what_a_forge_takes(tmp_
     text = as_markdown(result(tmp_path, records, SAYING, limit=0))
     assert text.startswith("<!-- migguard replay -->\n### migguard replay: 200 allowed")
     assert len(text) < 65_536
-    assert "rows left out" in text
+    assert "left out: `-o json` has them all" in text

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.unit.cluster.fakes import Reply, Sent, failure, listed, named, ok, routed
+from webhook.cluster.store import Store
 from webhook.errors import ClusterError
-from webhook.impact.scanning.inventory import from_cluster, from_manifests, resource_of, wanted
-from webhook.kubevirt.resources import RESOURCES
+from webhook.impact.scanning.inventory import Item, Unread, from_cluster, from_manifests, resource_of, unread, wanted
+from webhook.kubevirt.resources import NODE, POD, RESOURCES
 from webhook.model.objects import name_of
 from webhook.policy.document import ResourceRule
 
@@ -81,6 +82,17 @@ def test_files_give_what_is_wanted_in_order_and_where_it_stands(tmp_path: Path) 
     ]
 
 
+def test_what_a_snapshot_could_not_be_taken_of_is_named_if_it_is_wanted() -> None:
+    store = Store(RESOURCES)
+    for watched in RESOURCES:
+        store.absent(watched)
+    for watched in (NODE, POD):
+        store.refuse(watched, f"{watched.resource} cannot be read: no right (when the snapshot was taken)")
+    assert list(unread(store, frozenset({NODES, VMS}), "snap")) == [
+        Unread("nodes", "no right (when the snapshot was taken)", "snap")
+    ]
+
+
 GROUPS = {"kind": "APIGroupList", "groups": [{"name": "kubevirt.io", "versions": [{"version": "v1"}]}]}
 
 
@@ -106,7 +118,7 @@ class TestCluster:
 
     def test_objects_come_whole_but_for_managed_fields_vms_first(self) -> None:
         resources = frozenset({("kubevirt.io", "virtualmachineinstances"), VMS, ("gone.io", "things")})
-        found = list(from_cluster(routed(self.answer)[0], resources, print))
+        found = [one for one in from_cluster(routed(self.answer)[0], resources) if isinstance(one, Item)]
         assert [(item.obj["kind"], name_of(item.obj)) for item in found] == [
             ("VirtualMachine", "db"),
             ("VirtualMachine", "web"),
@@ -119,18 +131,21 @@ class TestCluster:
 
     def test_a_page_is_asked_for_when_the_one_before_is_used_up(self) -> None:
         client, transport = routed(self.answer)
-        items = from_cluster(client, frozenset({VMS}), print)
+        items = from_cluster(client, frozenset({VMS}))
         next(items)
         assert sum(sent.path.endswith("/virtualmachines") for sent in transport.sent) == 1
 
-    def test_what_may_not_be_listed_is_told_with_the_right(self) -> None:
-        told: list[str] = []
-        assert list(from_cluster(routed(self.answer)[0], frozenset({NODES}), told.append)) == []
-        assert told == ["nodes are not scanned: our account lacks the RBAC verb 'list' on nodes cluster-wide"]
+    def test_what_may_not_be_listed_comes_as_a_problem_with_the_right(self) -> None:
+        (nodes, db, _) = from_cluster(routed(self.answer)[0], frozenset({NODES, VMS}))
+        assert isinstance(nodes, Unread)
+        assert isinstance(db, Item)
+        assert str(nodes.problem) == (
+            "https://api.test:6443: nodes are not scanned: our account lacks the RBAC verb 'list' on nodes cluster-wide"
+        )
 
     def test_another_failure_is_an_error(self) -> None:
         def broken(request: Sent) -> Reply:
             return failure(500) if request.path.endswith("virtualmachines") else self.answer(request)
 
         with pytest.raises(ClusterError, match="500"):
-            list(from_cluster(routed(broken)[0], frozenset({VMS}), print))
+            list(from_cluster(routed(broken)[0], frozenset({VMS})))

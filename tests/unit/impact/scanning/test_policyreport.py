@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,17 @@ class TestShape:
         expired = Finding(rule="low-one", level=Level.WARNING, message="over", properties={"result": "warn"})
         (result,) = made(scanned(expired))[""]["results"]
         assert not {"resources", "rule"} & result.keys()
+
+
+class TestUnread:
+    def test_every_report_names_what_could_not_be_read(self) -> None:
+        part = replace(scanned(finding("low-one")), unread=("nodes", "virtualmachines.kubevirt.io"))
+        for report in made(part).values():
+            assert report["metadata"]["annotations"] == {
+                "migguard.io/policy-revision": "sha256:abc",
+                "migguard.io/not-scanned": "nodes, virtualmachines.kubevirt.io",
+            }
+            check(report)
 
 
 class TestOrder:

@@ -60,6 +60,11 @@ class TestCluster:
             f"DELETE {OPEN}/namespaces/prod/reports/migguard",
         ]
 
+    def test_none_is_removed_where_not_all_was_scanned(self) -> None:
+        client, transport = routed(server("prod", "gone"))
+        assert to_cluster([report(), report("prod")], client, Form.OPENREPORTS, whole=False) == 2
+        assert [write.split()[0] for write in writes(transport)] == ["PATCH", "PATCH"]
+
     @pytest.mark.parametrize(
         "reply",
         [
@@ -126,6 +131,11 @@ class TestFiles:
         (tmp_path / "namespaces" / "mine.yaml").write_text("kind: ConfigMap\n")
         to_files([report(), report("prod")], tmp_path)
         assert sorted(file.name for file in tmp_path.rglob("*.yaml")) == ["cluster.yaml", "mine.yaml", "prod.yaml"]
+
+    def test_but_they_stay_where_not_all_was_scanned(self, tmp_path: Path) -> None:
+        to_files([report(), report("prod"), report("gone")], tmp_path)
+        to_files([report(), report("prod")], tmp_path, whole=False)
+        assert sorted(file.name for file in tmp_path.rglob("*.yaml")) == ["cluster.yaml", "gone.yaml", "prod.yaml"]
 
     def test_a_file_of_somebody_else_is_not_overwritten(self, tmp_path: Path) -> None:
         (tmp_path / "cluster.yaml").write_text("kind: ConfigMap\n")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cluster.fakes import FakeTransport, Reply, Sent, listed, ok, routed
+from tests.unit.cluster.fakes import FakeTransport, Reply, Sent, failure, listed, named, ok, routed
 from tests.unit.impact.scans import NOW, policies_in, policy, vm, vmi
 from webhook.admission.natives import CATALOG
 from webhook.cluster import client as cluster_client
 from webhook.impact.scanning.policyreport import Form
 from webhook.impact.scanning.run import Looked, Reporting, by_policy, look_over, write_reports
+from webhook.offline.snapshot import take
 from webhook.offline.state import ClusterSource
 from webhook.policy.policyset import load
 
@@ -46,13 +48,30 @@ def answer(request: Sent) -> Reply:
             return listed()
 
 
+def without_vms(request: Sent) -> Reply:
+    """The same, of an account that may not list VMs; an earlier scan found something in prod and dev."""
+    match request.method, request.path.rpartition("/")[2]:
+        case "GET", "virtualmachines":
+            return failure(403, "no")
+        case "GET", "reports":
+            return listed(named("migguard", "3"), named("migguard", "3", "dev"))
+        case _:
+            return answer(request)
+
+
+def looked_over(
+    answers: Callable[[Sent], Reply], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Looked, FakeTransport]:
+    """A scan of a live cluster, and what was sent."""
+    client, transport = routed(answers)
+    monkeypatch.setattr(cluster_client, "connect", lambda *_, **__: client)
+    policies = load([policies_in(folder, MOVING, RUNNING)], CATALOG, now=NOW)
+    return look_over(policies, ClusterSource(kubeconfig=Path("x")), now=NOW, tell=print), transport
+
+
 @pytest.fixture(name="live")
 def live_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Looked, FakeTransport]:
-    """A scan of it, and what was sent."""
-    client, transport = routed(answer)
-    monkeypatch.setattr(cluster_client, "connect", lambda *_, **__: client)
-    policies = load([policies_in(tmp_path, MOVING, RUNNING)], CATALOG, now=NOW)
-    return look_over(policies, ClusterSource(kubeconfig=Path("x")), now=NOW, tell=print), transport
+    return looked_over(answer, tmp_path, monkeypatch)
 
 
 def test_objects_and_migrations_of_running_vms_are_judged(live: tuple[Looked, FakeTransport]) -> None:
@@ -88,3 +107,43 @@ def test_or_into_a_folder_if_one_is_named(live: tuple[Looked, FakeTransport], tm
     assert write_reports(looked, Reporting(folder=tmp_path / "out", limit=10), now=NOW) == 2
     assert (tmp_path / "out" / "namespaces" / "prod.yaml").exists()
     assert not [sent for sent in transport.sent if sent.method == "PATCH"]
+
+
+class TestUnread:
+    """What may not be read is not mended by that: it counts as a failure, and nothing is taken back."""
+
+    def test_the_rest_is_judged_and_it_is_a_problem_of_the_result(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked, _ = looked_over(without_vms, tmp_path, monkeypatch)
+        report = looked.scanned.report
+        assert [one.rule for one in report.findings] == ["moving"]
+        (problem,) = report.problems
+        assert problem.message == (
+            "virtualmachines.kubevirt.io are not scanned: our account lacks the RBAC verb 'list' on "
+            "virtualmachines.kubevirt.io cluster-wide"
+        )
+        assert report.exit_code == 3
+
+    def test_reports_of_an_earlier_scan_stay_and_new_ones_say_what_they_lack(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked, transport = looked_over(without_vms, tmp_path, monkeypatch)
+        assert write_reports(looked, Reporting(limit=10), now=NOW) == 2
+        assert [sent.path for sent in transport.sent if sent.method == "DELETE"] == []
+        for sent in transport.sent:
+            if sent.method == "PATCH":
+                assert sent.body["metadata"]["annotations"]["migguard.io/not-scanned"] == "virtualmachines.kubevirt.io"
+
+    def test_what_a_snapshot_lacks_is_a_problem_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        client, _ = routed(without_vms)
+        monkeypatch.setattr(cluster_client, "connect", lambda *_, **__: client)
+        place = tmp_path / "snap"
+        take(ClusterSource(kubeconfig=Path("x")), place, force=False, now=NOW, tell=print)
+        policies = load([policies_in(tmp_path, RUNNING)], CATALOG, now=NOW)
+        report = look_over(policies, ClusterSource(manifests=(place,)), now=NOW, tell=print).scanned.report
+        (problem,) = report.problems
+        assert str(problem) == (
+            f"{place}: virtualmachines.kubevirt.io are not scanned: our account lacks the RBAC verb 'list' on "
+            "virtualmachines.kubevirt.io cluster-wide (when the snapshot was taken)"
+        )

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from tests.unit.impact.scans import policy, ready
-from webhook.errors import FactUnavailable, InputError
-from webhook.impact.scanning.scannable import JUDGES_ACTS, NEEDS_REQUESTER, OUT_BY_ANNOTATION, NobodyAsks
-from webhook.model.facts import Attributes, Deadline
+from webhook.errors import InputError
+from webhook.impact.scanning.scannable import JUDGES_ACTS, NEEDS_REQUESTER, OUT_BY_ANNOTATION
 from webhook.model.objects import GroupVersionResource
-from webhook.model.request import UserInfo
 
 VMS = GroupVersionResource("kubevirt.io", "v1", "virtualmachines")
 
@@ -82,10 +80,3 @@ def test_an_annotation_that_means_nothing_is_an_error_with_its_place(tmp_path: P
         InputError, match=r"policies.yaml:1:1: annotation .* 'somtimes' \(one of objects, migration, never"
     ):
         ready(tmp_path, policy("p", "true", annotations={"migguard.io/scan": "somtimes"}))
-
-
-def test_nobody_asks() -> None:
-    with pytest.raises(FactUnavailable, match="a scan has no requester"):
-        NobodyAsks().allows(
-            UserInfo(username="x"), Attributes(verb="get", group="", resource="pods"), deadline=Deadline.after(1)
-        )

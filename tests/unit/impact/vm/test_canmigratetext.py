@@ -29,6 +29,12 @@ def test_the_first_line_is_the_answer():
     assert render(answer(*VM)).splitlines()[0] == "no: alice cannot migrate VM prod/db now: one thing is in the way"
 
 
+def test_what_may_undo_a_no_stands_right_below_it():
+    lines = render(replace(answer(*VM), unsure="groups may be missing\x1b")).splitlines()
+    assert lines[1:3] == ["", "Note: groups may be missing."]
+    assert as_json(replace(answer(*VM), unsure="so"))["unsure"] == "so"
+
+
 def test_each_reason_has_what_to_do_and_who_says_so():
     found = sections(render(answer(*MAY, *VM, builders.vmim("m1"))))
     assert found["Why not, and what to do:"] == [
@@ -59,7 +65,7 @@ def test_what_is_fine_what_is_not_and_what_is_not_known_stand_apart():
 
 def test_what_refuses_is_not_told_a_second_time_below():
     text = render(answer(*VM))
-    assert "right to migrate" not in text
+    assert "\n  right to migrate" not in text
 
 
 def test_the_settings_are_told_in_words():

@@ -10,14 +10,17 @@ import pytest
 from tests.support import builders
 from tests.support.engine import NOW, policy, policy_set, refusing, request
 from tests.support.view import View
+from tests.unit.impact.asking import ASKS_FOR_THE_RIGHT
 from webhook.admission.natives import CATALOG
 from webhook.admission.pipeline import World
 from webhook.cluster.store import Store
 from webhook.errors import UsageError
 from webhook.impact.vm.explain import Explanation, as_json, of_vm, only, render
+from webhook.impact.vm.name import VMName, migration_request
 from webhook.impact.vm.settings import VMSettings, settings_of
 from webhook.kubevirt.rbac import RBACAuthorizer
 from webhook.kubevirt.resources import RESOURCES, VMIM
+from webhook.offline.tracing.factsource import FactSources
 from webhook.offline.tracing.steps import Trace
 from webhook.offline.tracing.trace import trace
 
@@ -87,7 +90,7 @@ def test_without_a_person_no_policy_is_judged_and_that_is_said():
 
 def test_settings_that_cannot_be_known_are_told_with_the_reason():
     blind = replace(builders.context(builders.create(VMIM, builders.vmim())), view=Store(RESOURCES))
-    found = of_vm(blind, None)
+    found = of_vm(blind, None, policy_set(policy(), catalog=CATALOG))
     assert "not known: virtualmachineinstances.kubevirt.io have not been listed yet" in render(found)
     assert as_json(found) == {
         "migrationSettings": None,
@@ -98,6 +101,21 @@ def test_settings_that_cannot_be_known_are_told_with_the_reason():
 def test_the_verdict_is_that_of_the_request():
     assert not Explanation(trace=traced(refusing())).allowed
     assert Explanation(trace=traced(policy())).allowed
+
+
+def test_a_refusal_for_want_of_a_right_says_that_groups_may_be_missing():
+    view = View(builders.namespace(), builders.vmi())
+    policies = policy_set(ASKS_FOR_THE_RIGHT, catalog=CATALOG)
+    world = World(view, RBACAuthorizer(view))
+    asked = migration_request(VMName("prod", "db"), builders.someone(), view)
+    judged = trace(asked, policies=policies, world=world, now=NOW)
+    found = of_vm(FactSources(policies, world, NOW).context(asked, view), judged, policies)
+    unsure = (
+        "alice was judged as a member of system:authenticated alone; name other groups with --as-group (no binding "
+        "gives a group the right to migrate in namespace prod)"
+    )
+    assert render(found).endswith(f"\n\nNote: {unsure}.")
+    assert as_json(found)["unsure"] == unsure
 
 
 def test_times_are_shown():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.offline.testing.branches import branches
+from webhook.offline.testing.branches import branches, readings
 from webhook.policy.cel import Compiler, EvaluationError, activation
 from webhook.policy.celsyntax import SyntaxProblem
 from webhook.policy.document import Text
@@ -17,12 +17,13 @@ from webhook.source.parsed import Place
 
 NOWHERE = Document("policy.yaml", {}, "", {(): Place(1, 1)})
 COMPILER = Compiler({})
+VARIABLES = dict.fromkeys("vw", COMPILER.compile(Text("dyn(1)", NOWHERE), ("dyn",)).type)
 
 
 def holds(expression: str, **values: Any) -> bool:
-    """What a boolean expression on ``object`` gives."""
-    compiled = COMPILER.compile(Text(expression, NOWHERE), ("bool",))
-    return compiled.test(activation({"object": values}))
+    """What a boolean expression on ``object`` gives, where each variable is false."""
+    compiled = COMPILER.compile(Text(expression, NOWHERE), ("bool",), variables=VARIABLES)
+    return compiled.test(activation({"object": values, "variables.v": False, "variables.w": False}))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,14 @@ def test_conditions_are_found_where_they_stand(text: str, boolean: bool, conditi
         pytest.param("object.?a.optMap(v, v > 1 || v < 0).orValue(true) && object.b", {"b": True}, {"object.?a.optMap(v, v > 1 || v < 0).orValue(true)": {True}, "object.b": {True}}, id="no-value"),
         pytest.param("cel.bind(v, object.a, v || object.b)", {"a": False, "b": True}, {"v": {False}, "object.b": {True}}, id="bound-value"),
         pytest.param("object.m.all(k, v, k == 'x' || v == 1)", {"m": {"x": 2, "y": 1}}, {"k == 'x'": {True, False}, "v == 1": {True}}, id="keys-and-values"),
+        pytest.param("object.l.all(v, v > 1 || v == 0)", {"l": [0, 1, 2]}, {"v > 1": {False}, "v == 0": {True, False}}, id="all-ends-with-the-first-that-is-false"),
+        pytest.param("object.l.exists(v, v > 1 && v < 3)", {"l": [2, 1, 4]}, {"v > 1": {True}, "v < 3": {True}}, id="exists-ends-with-the-first-that-is-true"),
+        pytest.param("object.l.exists_one(v, v > 1 && v < 3)", {"l": [2, 1, 4]}, {"v > 1": {True, False}, "v < 3": {True, False}}, id="exists-one-has-to-see-them-all"),
+        pytest.param("object.l.all(i, v, i == 0 || v == 1)", {"l": [2, 2, 1]}, {"i == 0": {True, False}, "v == 1": {False}}, id="numbered-elements-end-too"),
+        pytest.param("object.l.exists(i, v, i > 0 && v == 1)", {"l": [1, 1, 2]}, {"i > 0": {True, False}, "v == 1": {True}}, id="and-numbered-ones-of-exists"),
+        pytest.param("object.m.all(k, k != 'x' || size(k) > 1)", {"m": {"x": 2, "y": 1}}, {"k != 'x'": {True, False}, "size(k) > 1": {False}}, id="keys-have-no-order"),
+        pytest.param("object.m.all(k, v, v == 1 || k == 'a')", {"m": {"x": 2, "y": 1}}, {"v == 1": {True, False}, "k == 'a'": {False}}, id="nor-have-entries"),
+        pytest.param("object.l.all(v, v.all(w, w > 1 || w == 0))", {"l": [[0], [1, 2], [3]]}, {"v.all(w, w > 1 || w == 0)": {True, False}, "w > 1": {False}, "w == 0": {True, False}}, id="inner-and-outer-end"),
     ],
 )  # fmt: skip
 def test_probes_tell_what_was_reached(text: str, values: dict[str, Any], seen: dict[str, set[bool]]) -> None:
@@ -82,6 +91,26 @@ def test_probes_tell_what_was_reached(text: str, values: dict[str, Any], seen: d
             if reached:
                 told.setdefault(text[branch.start : branch.end], set()).add(outcome)
     assert told == seen
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "read"),
+    [
+        pytest.param("variables.v == 1", {}, {"v"}, id="always"),
+        pytest.param("object.a || variables.v", {"a": True}, set(), id="or-ends"),
+        pytest.param("object.a || variables.v", {"a": False}, {"v"}, id="or-goes-on"),
+        pytest.param("object.a && f(variables.v.x)", {"a": False}, set(), id="and-ends"),
+        pytest.param("object.a ? variables.v : variables.w", {"a": False}, {"w"}, id="one-side-of-a-choice"),
+        pytest.param("object.a && variables.v || variables.v == 1", {"a": False}, {"v"}, id="one-of-two-places"),
+        pytest.param("object.l.map(x, variables.v)", {"l": []}, set(), id="no-element"),
+        pytest.param("object.l.map(x, x > 1, variables.v[x])", {"l": [1, 2]}, {"v"}, id="some-element"),
+        pytest.param("object.l.all(x, x > 1 || x < 1 && variables.v)", {"l": [1, 0]}, set(), id="an-element-too-late"),
+        pytest.param("cel.bind(x, variables.v, object.a || x)", {"a": True}, {"v"}, id="bound"),
+        pytest.param("'variables.v' == object.variables.v", {}, set(), id="no-variable"),
+    ],
+)  # fmt: skip
+def test_a_variable_is_read_where_the_expression_gets_to_it(text: str, values: dict[str, Any], read: set[str]) -> None:
+    assert {name for name, probe in readings(text).items() if holds(probe, **values)} == read
 
 
 CONDITIONS = st.recursive(

@@ -114,6 +114,38 @@ def test_bindings_share_what_their_policy_exercises_and_count_themselves(tmp_pat
     assert [line for line in missing if "binding" in line] == ["31:18 binding 'elsewhere' never applied"]
 
 
+LIMITED = (
+    POLICY.split("  matchConditions:", maxsplit=1)[0]
+    + """
+  variables:
+    - {name: big, expression: "object.metadata.?labels.?big.orValue('') == 'yes'"}
+    - {name: limit, expression: "variables.big ? 10 : 5"}
+  validations:
+    - {expression: "!request.dryRun || size(object.metadata.name) <= variables.limit", message: too long}
+"""
+)
+
+
+def test_a_condition_in_a_variable_counts_only_where_the_variable_is_read(tmp_path: Path) -> None:
+    def named(name: str, allowed: bool, **rest: object) -> dict[str, object]:
+        return {**case(name, **rest), "dryRun": "labels" not in rest, "expect": {"allowed": allowed}}
+
+    cases = [named("four", True), named("longer", False), named("not-read", True, labels={"big": "yes"})]
+    assert told(covered(tmp_path, *cases, policies=LIMITED)) == ["10:34 `variables.big` was never true"]
+    read = {**named("so-long", True, labels={"big": "yes"}), "dryRun": True}
+    assert told(covered(tmp_path, *cases, read, policies=LIMITED)) == []
+
+
+def test_what_a_variable_that_is_not_read_reads_does_not_count_either(tmp_path: Path) -> None:
+    one = {**case("not-read"), "expect": {"allowed": True}}
+    assert told(covered(tmp_path, one, policies=LIMITED)) == [
+        "10:34 `variables.big` was never reached",
+        "12:20 validations[0] never failed",
+        "12:22 `request.dryRun` was never true",
+        "12:40 `size(object.metadata.name) <= variables.limit` was never reached",
+    ]
+
+
 def test_a_policy_that_was_never_judged_is_one_gap_to_tell_and_all_of_it_to_count(tmp_path: Path) -> None:
     coverage = covered(tmp_path, case("long-name-of-it"))
     assert told(coverage) == ["4:18 policy 'demo' was never judged"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.impact.scans import policy, ready
-from webhook.impact.scanning.policyrules import level_of, rules_of
+from webhook.impact.policyrules import level_of, rules_of
 from webhook.model.decision import Action
 from webhook.output.finding import Level
 

@@ -25,7 +25,14 @@ _AUTO = "auto"
 
 @click.command("check", short_help="Judge manifests as if they were applied.")
 @click.option(
-    "-f", "--filename", "names", metavar="PATH", multiple=True, required=True, help="File, folder or - ; many times."
+    "-f",
+    "--filename",
+    "names",
+    type=click.Path(),
+    metavar="PATH",
+    multiple=True,
+    required=True,
+    help="File, folder or - ; many times.",
 )
 @options.policies
 @options.cluster

@@ -40,7 +40,7 @@ _MANIFEST_FORMS = {
 
 
 @click.command("diff", short_help="Show what changes between policy sets, or by a manifest for running VMs.")
-@click.argument("paths", metavar="[OLD NEW]", nargs=-1)
+@click.argument("paths", metavar="[OLD NEW]", nargs=-1, type=click.Path())
 @click.option(
     "--git",
     "revisions",
@@ -50,7 +50,12 @@ _MANIFEST_FORMS = {
 )
 @click.option("--tests", "with_tests", is_flag=True, help="Run the tests of both policy sets against both.")
 @click.option(
-    "--manifest", "manifests", metavar="FILE", multiple=True, help="What would applying it change? Many times."
+    "--manifest",
+    "manifests",
+    type=click.Path(),
+    metavar="FILE",
+    multiple=True,
+    help="What would applying it change? Many times.",
 )
 @click.option("--delete", "deleting", is_flag=True, help="What would deleting the objects of --manifest change?")
 @click.option(

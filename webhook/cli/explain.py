@@ -27,7 +27,14 @@ _NOBODY = UserInfo(username="")
 
 
 @click.command("explain", short_help="Show how a request, or the migration of a VM, is decided and why.")
-@click.option("-f", "--filename", metavar="FILE", default="", help="AdmissionReview, JSON or YAML; - for stdin.")
+@click.option(
+    "-f",
+    "--filename",
+    type=click.Path(),
+    metavar="FILE",
+    default="",
+    help="AdmissionReview, JSON or YAML; - for stdin.",
+)
 @click.option("--vm", "vm", metavar="NAMESPACE/NAME", default="", help="A VM: the migration that --as would start.")
 @options.identity
 @options.policies

@@ -24,7 +24,7 @@ _FAILING = {"flip": FLIPS, "deny": (Change.REFUSED,), "none": ()}
 
 
 @click.command("replay", short_help="Run recorded decisions against another policy set.")
-@click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path())
 @options.policies
 @click.option(
     "--against",

@@ -30,7 +30,14 @@ SECONDS = 30.0
 
 
 @click.command("review", short_help="Decide one AdmissionReview, without a server.")
-@click.option("-f", "--filename", metavar="FILE", required=True, help="AdmissionReview, JSON or YAML; - for stdin.")
+@click.option(
+    "-f",
+    "--filename",
+    type=click.Path(),
+    metavar="FILE",
+    required=True,
+    help="AdmissionReview, JSON or YAML; - for stdin.",
+)
 @click.option(
     "--policies", metavar="DIR", multiple=True, required=True, help="Policies: directory or file; many times."
 )

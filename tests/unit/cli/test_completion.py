@@ -40,8 +40,21 @@ def test_kubectl_is_told_what_a_word_may_become(words: list[str], expected: str)
     assert directive == ":4"
 
 
-def test_where_a_file_is_wanted_the_shell_completes_it() -> None:
-    assert candidates(group, ["new", "test", ""]) == [":0"]
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["new", "test", ""],
+        ["check", "-f", ""],
+        ["diff", "--manifest", "a"],
+        ["diff", "pol"],
+        ["explain", "-f", ""],
+        ["review", "--filename", "x"],
+        ["replay", ""],
+        ["lint", "pol"],
+    ],
+)
+def test_where_a_file_is_wanted_the_shell_completes_it(words: list[str]) -> None:
+    assert candidates(group, words) == [":0"]
 
 
 def test_the_shell_is_answered_by_the_program_itself() -> None:

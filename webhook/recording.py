@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from webhook.audit.basis import Basis, Keeping
 from webhook.audit.pruning import Path as FieldPath
-from webhook.audit.pruning import path_of
 from webhook.errors import FactUnavailable
 from webhook.kubevirt.recorded import recorded
 from webhook.kubevirt.resources import NAMESPACE
 from webhook.model.facts import ClusterView
+from webhook.model.fieldpath import steps
 from webhook.model.objects import GroupVersionResource
 from webhook.model.request import AdmissionRequest
 from webhook.policy import fieldsread
@@ -21,7 +21,7 @@ def keeping(policies: PolicySet) -> Keeping:
 
     def wanted(resource: GroupVersionResource) -> tuple[set[FieldPath], set[FieldPath]]:
         read = fields(resource)
-        return {*read.whole, *map(path_of, recorded(resource))}, set(read.present)
+        return {*read.whole, *map(steps, recorded(resource))}, set(read.present)
 
     return Keeping(policies.revision, policies.parameters, wanted)
 

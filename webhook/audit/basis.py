@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from webhook.audit.pruning import Path, Pruner, path_of
+from webhook.audit.pruning import Path, Pruner
+from webhook.model.fieldpath import steps
 from webhook.model.objects import JSON, GroupVersionResource, Object
 from webhook.model.request import AdmissionRequest
 
 ALWAYS = tuple(
     map(
-        path_of,
+        steps,
         (
             "apiVersion",
             "kind",
@@ -31,7 +32,7 @@ ALWAYS = tuple(
 """Kept of every object."""
 PRESENT = (("metadata", "annotations"), ("metadata", "ownerReferences"), ("spec",), ("status",))
 """Of these at least the names of what is in them."""
-NAMESPACE = Pruner(map(path_of, ("metadata.name", "metadata.labels", "status.phase")))
+NAMESPACE = Pruner(map(steps, ("metadata.name", "metadata.labels", "status.phase")))
 
 NOT_FOR_FACTS = frozenset({"params", "language", "exemptions"})
 """Parameters that no fact reads: values of policies' own parameters, the language of messages, limits of exemptions."""

@@ -58,7 +58,6 @@ MAX_DEPTH = 9
 """Nesting: with the record around it, no more than the record allows."""
 
 Path: TypeAlias = tuple[str, ...]
-_STEP = re.compile(r"""\.?(?: (?P<items>\[\]) | \["(?P<quoted>[^"]+)"\] | (?P<plain>[^.\[\]]+) )""", re.VERBOSE)
 _Tree: TypeAlias = "dict[str, _Tree] | None"
 """What is kept below a node: None is everything."""
 
@@ -68,11 +67,6 @@ class _Drop:
 
 
 _DROP = _Drop()
-
-
-def path_of(text: str) -> Path:
-    """Read a path as :class:`webhook.model.facts.WatchedResource` writes it: ``spec.volumes[].name``, ``["a.b/c"]``."""
-    return tuple(step["items"] or step["quoted"] or step["plain"] for step in _STEP.finditer(text))
 
 
 class Pruner:

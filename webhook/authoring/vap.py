@@ -55,12 +55,11 @@ class Export:
     """Whether any of them tells people from KubeVirt's accounts, hence trusts in the install namespaces."""
 
 
-def export(policies: PolicySet, names: Sequence[str] = (), *, without_exemptions: bool = False) -> Export:
+def export(policies: PolicySet, *, without_exemptions: bool = False) -> Export:
     """Turn policies into native ones.
 
     Args:
-        policies: The policies, of which those called ``names`` (all if there are none) are exported.
-        names: Names of policies.
+        policies: The policies.
         without_exemptions: Export policies that have exemptions too; natively nobody is exempt.
     """
     objects: list[Object] = []
@@ -68,8 +67,6 @@ def export(policies: PolicySet, names: Sequence[str] = (), *, without_exemptions
     notes: list[str] = []
     trusting = False
     for policy in policies.policies:
-        if names and policy.name not in names:
-            continue
         writing = _Writing(policy, policies)
         reasons = tuple(dict.fromkeys(obstacles(policy, () if without_exemptions else policies.exemptions)))
         if not reasons:

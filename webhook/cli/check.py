@@ -14,11 +14,10 @@ from webhook.impact.checking.gitfiles import gather
 from webhook.impact.checking.ground import Ground, bare, ground_of
 from webhook.impact.checking.judge import check
 from webhook.impact.checking.run import Asked
-from webhook.impact.vm.explain import only
 from webhook.model.request import Operation, UserInfo
 from webhook.offline.state import ClusterSource, to_stderr
 from webhook.output.render import FORMS, render
-from webhook.policy.policyset import load
+from webhook.policy.policyset import load, only
 
 _AUTO = "auto"
 

@@ -13,7 +13,7 @@ from webhook.admission.natives import CATALOG
 from webhook.admission.pipeline import World
 from webhook.cli import options
 from webhook.errors import UsageError
-from webhook.impact.vm.explain import Explanation, as_json, of_vm, only, render
+from webhook.impact.vm.explain import Explanation, as_json, of_vm, render
 from webhook.impact.vm.name import Presence, VMName, migration_request
 from webhook.model.request import AdmissionRequest, Phase, UserInfo
 from webhook.offline.reviewfile import read_review
@@ -21,7 +21,7 @@ from webhook.offline.state import ClusterSource, world_from
 from webhook.offline.tracing.factsource import FactSources
 from webhook.offline.tracing.trace import trace
 from webhook.output.structured import json_text
-from webhook.policy.policyset import PolicySet, load
+from webhook.policy.policyset import PolicySet, load, only
 
 _NOBODY = UserInfo(username="")
 

@@ -16,10 +16,8 @@ import yaml
 from webhook.admission.natives import CATALOG
 from webhook.authoring import vap
 from webhook.cli import options
-from webhook.errors import UsageError
 from webhook.output.tables import plain
-from webhook.policy.policyset import load
-from webhook.policy.spelling import nearest
+from webhook.policy.policyset import load, only
 
 _LONG = 60
 """Characters of a text from which on it is written folded."""
@@ -71,14 +69,10 @@ def export_vap(
     Exit code: 0 written (also where some were refused), 1 nothing could be exported (with --strict: not all),
     2 wrong use or input, 3 an error.
     """  # noqa: D301 - click wants the character, not a backslash
-    loaded = load(list(policies), CATALOG, now=datetime.now(UTC))
-    known = {policy.name for policy in loaded.policies}
-    for name in names:
-        if name not in known:
-            raise UsageError(f"--policy: no GuardPolicy '{name}'", hint=nearest(name, known))
+    loaded = only(load(list(policies), CATALOG, now=datetime.now(UTC)), names)
     if namespaces:
         loaded = replace(loaded, parameters={**loaded.parameters, "installNamespaces": list(namespaces)})
-    export = vap.export(loaded, names, without_exemptions=without_exemptions)
+    export = vap.export(loaded, without_exemptions=without_exemptions)
     guessed = () if namespaces else tuple(loaded.parameters["installNamespaces"])
     for line in _remarks(export, guessed):
         click.echo(plain(line), err=True)

@@ -21,12 +21,10 @@ from webhook.kubevirt.resources import RESOURCES
 from webhook.model.facts import Deadline
 from webhook.model.objects import JSON
 from webhook.model.request import Phase
+from webhook.offline.admit import SECONDS
 from webhook.offline.reviewfile import read_review
 from webhook.policy.policyset import load
 from webhook.recording import basis, keeping
-
-SECONDS = 30.0
-"""For the decision: the most that an API server would wait."""
 
 
 @click.command("review", short_help="Decide one AdmissionReview, without a server.")

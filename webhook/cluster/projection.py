@@ -8,12 +8,12 @@ otherwise bring its own copy of each. So what is returned must never be written,
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from webhook.model.facts import WatchedResource
+from webhook.model.fieldpath import steps
 from webhook.model.objects import JSON, Object
 
 _ALWAYS = (
@@ -27,8 +27,6 @@ _ALWAYS = (
 _LABELS = ("metadata", "labels")
 
 _WALK = "[]"
-_STEP = re.compile(r"""\.?(?: (?P<walk>\[\]) | \["(?P<quoted>[^"]+)"\] | (?P<plain>[^.\[\]]+) )""", re.VERBOSE)
-
 _UNSHARED = frozenset({"uid", "resourceVersion"})
 """Keys whose values no two objects share; interning them would only grow the interpreter's table."""
 
@@ -65,9 +63,9 @@ class Projection:
         """
         tree: dict[str, _Tree] = {}
         for path in (*_ALWAYS, *keep):
-            _plant(tree, _steps(path))
-        for steps in (_LABELS,) if labels is None else ((*_LABELS, key) for key in labels):
-            _plant(tree, steps)
+            _plant(tree, steps(path))
+        for label in (_LABELS,) if labels is None else ((*_LABELS, key) for key in labels):
+            _plant(tree, label)
         self._tree = tree
         self._parts: dict[tuple[object, ...], JSON] = {}
 
@@ -134,20 +132,6 @@ def _mark(item: JSON) -> object:
     if isinstance(item, str):
         return item
     return (type(item), id(item)) if isinstance(item, dict | list) else (type(item), item)
-
-
-def _steps(path: str) -> list[str]:
-    steps: list[str] = []
-    position = 0
-    while position < len(path):
-        found = _STEP.match(path, position)
-        if found is None:
-            raise ValueError(f"the kept path {path!r} cannot be read from character {position + 1} on")
-        steps.append(found["walk"] or found["quoted"] or found["plain"])
-        position = found.end()
-    if not steps:
-        raise ValueError("a kept path is empty")
-    return steps
 
 
 def _plant(tree: dict[str, _Tree], steps: Sequence[str]) -> None:

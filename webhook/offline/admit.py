@@ -19,7 +19,7 @@ SECONDS = 30.0
 """For one decision: the most that an API server would wait."""
 
 
-def admit(
+def admit(  # noqa: PLR0913 - as decide
     request: AdmissionRequest,
     phases: Iterable[Phase] = tuple(Phase),
     *,
@@ -27,8 +27,12 @@ def admit(
     world: World,
     now: datetime,
     observer: Observer = NOBODY,
+    beyond_refusal: bool = False,
 ) -> Outcome:
-    """Mutation first; if that lets the request through, validation of its result."""
+    """Mutation first, then validation of its result.
+
+    A refusal ends it, unless one wants to know also what the next phase would have found (``beyond_refusal``).
+    """
     decisions: list[Decision] = []
     for phase in phases:
         decision = decide(
@@ -42,7 +46,7 @@ def admit(
             observer=observer,
         )
         decisions.append(decision)
-        if not decision.allowed:
+        if not decision.allowed and not beyond_refusal:
             break
         if phase is Phase.MUTATE and decision.patch and request.object is not None:
             request = replace(request, object=apply(decision.patch, request.object))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from webhook.errors import InputError, PolicyError
+from webhook.errors import InputError, PolicyError, UsageError
 from webhook.model.facts import FactCatalog
 from webhook.policy import loader
 from webhook.policy.compiled import CompiledPolicy, compile_policies
 from webhook.policy.document import Documents, Exemption
+from webhook.policy.spelling import nearest
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,17 @@ def load(paths: Sequence[Path], catalog: FactCatalog, *, now: datetime | None = 
     """Read and compile the policies below these paths. Raises PolicyError with every problem found."""
     moment = now or datetime.now(UTC)
     return _compiled(loader.load(paths, now=moment), catalog, moment)
+
+
+def only(policies: PolicySet, names: Iterable[str]) -> PolicySet:
+    """Return a set with just these policies; with all, if none is named. Raises UsageError for an unknown one."""
+    wanted = frozenset(names)
+    known = [policy.name for policy in policies.policies]
+    for name in sorted(wanted - set(known)):
+        raise UsageError(f"there is no policy '{name}'", hint=nearest(name, known) or f"there are {len(set(known))}")
+    if not wanted:
+        return policies
+    return replace(policies, policies=tuple(policy for policy in policies.policies if policy.name in wanted))
 
 
 def _compiled(documents: Documents, catalog: FactCatalog, moment: datetime) -> PolicySet:

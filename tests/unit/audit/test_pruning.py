@@ -10,21 +10,9 @@ from hypothesis import strategies as st
 
 from tests.support.anyjson import ANY_JSON
 from webhook.audit import pruning
-from webhook.audit.pruning import DROPPED, Pruner, path_of
+from webhook.audit.pruning import DROPPED, Pruner
 
 NAME = ("spec", "name")
-
-
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        pytest.param("spec.vmiName", ("spec", "vmiName"), id="dotted"),
-        pytest.param("spec.volumes[].name", ("spec", "volumes", "[]", "name"), id="items"),
-        pytest.param('metadata.annotations["a.b/c"]', ("metadata", "annotations", "a.b/c"), id="quoted"),
-    ],
-)
-def test_a_path_is_read_as_watched_resources_write_it(text, path):
-    assert path_of(text) == path
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from webhook.admission.natives import CATALOG
 from webhook.authoring import vap
 from webhook.authoring.vap import Export
 from webhook.model.objects import Object
-from webhook.policy.policyset import load
+from webhook.policy.policyset import load, only
 
 POLICY = """
 apiVersion: migguard.io/v1alpha1
@@ -60,10 +61,10 @@ PARAMS = """  paramSchema: {type: object, properties: {most: {type: integer, def
 
 @pytest.fixture
 def export(tmp_path: Path) -> Any:
-    def exported(*documents: str, **options: Any) -> Export:
+    def exported(*documents: str, names: Sequence[str] = (), **options: Any) -> Export:
         for number, document in enumerate(documents):
             (tmp_path / f"{number}.yaml").write_text(document)
-        return vap.export(load([tmp_path], CATALOG), **options)
+        return vap.export(only(load([tmp_path], CATALOG), names), **options)
 
     return exported
 

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from webhook.admission.natives import CATALOG
-from webhook.admission.pipeline import World, decide
+from webhook.admission.pipeline import World
 from webhook.errors import InputError, PolicyError
 from webhook.impact.policydiff.compare import PolicyDiff, Side
 from webhook.impact.vm.name import VMName, migration_request
@@ -22,15 +22,14 @@ from webhook.kubevirt.criticality import is_running
 from webhook.kubevirt.requester import located, migrating_accounts
 from webhook.kubevirt.resources import VMI
 from webhook.model.decision import Action, Evaluation, Result
-from webhook.model.facts import Deadline
 from webhook.model.objects import mapping, name_of, namespace_of
 from webhook.model.request import AdmissionRequest, Phase, UserInfo
+from webhook.offline.admit import admit
 from webhook.offline.request import user_of
 from webhook.offline.testing.suite import Suite
 from webhook.offline.testing.world import overlaid, store_of, world_of
 from webhook.policy import loader
 from webhook.policy.compiled import compile_policies
-from webhook.policy.mutate import apply
 from webhook.policy.policyset import PolicySet
 
 NOT_JUDGED = "not judged"
@@ -38,8 +37,6 @@ _WORDS = ("deny", "error", "warn", "audit", "change", "pass", "exempt", NOT_JUDG
 """Worst first."""
 _SILENT = frozenset({"pass", "exempt", NOT_JUDGED})
 """Outcomes that nobody notices: from one of them to another is no difference."""
-_SECONDS = 30.0
-"""For one decision: the most that an API server would wait."""
 _ADMINISTRATOR = user_of({"username": "kubernetes-admin", "groups": ["system:masters"]})
 
 Asked = Callable[[Side], tuple[World, datetime]]
@@ -202,25 +199,10 @@ def _flip(
 
 def _judged(
     request: AdmissionRequest, phases: Sequence[Phase], policies: PolicySet, world: World, now: datetime
-) -> tuple[list[Evaluation], bool]:
+) -> tuple[Sequence[Evaluation], bool]:
     """Judge all phases, also where the first one refuses: each policy is to be seen."""
-    evaluations: list[Evaluation] = []
-    allowed = True
-    for phase in phases:
-        decision = decide(
-            request,
-            phase,
-            policies=policies,
-            world=world,
-            now=now,
-            deadline=Deadline.after(_SECONDS),
-            decision_id=f"{request.uid}-{phase}",
-        )
-        evaluations += decision.evaluations
-        allowed = allowed and decision.allowed
-        if phase is Phase.MUTATE and decision.patch and request.object is not None:
-            request = replace(request, object=apply(decision.patch, request.object))
-    return evaluations, allowed
+    outcome = admit(request, phases, policies=policies, world=world, now=now, beyond_refusal=True)
+    return outcome.evaluations, all(decision.allowed for decision in outcome.decisions)
 
 
 def _outcomes(evaluations: Iterable[Evaluation]) -> dict[str, str]:

@@ -23,11 +23,12 @@ from webhook.impact.replay.record import (
     canonical,
 )
 from webhook.impact.replay.watch import Reads, Watch
-from webhook.impact.replay.world import SECONDS, NotRecorded, RecordedWorld, readable
+from webhook.impact.replay.world import NotRecorded, RecordedWorld, readable
 from webhook.model.decision import Decision, Evaluation
 from webhook.model.facts import Deadline
 from webhook.model.objects import JSON, text
 from webhook.model.request import AdmissionRequest
+from webhook.offline.admit import SECONDS
 from webhook.policy.compiled import CompiledPolicy
 from webhook.policy.policyset import PolicySet
 

@@ -24,6 +24,7 @@ from webhook.kubevirt.resources import NAMESPACE
 from webhook.model.facts import Attributes, Deadline, Fact, FactCatalog, FactContext, WatchedResource
 from webhook.model.objects import JSON, Object, mapping, mappings, same, strings, text
 from webhook.model.request import AdmissionRequest, UserInfo
+from webhook.offline.admit import SECONDS
 from webhook.policy.cel import EvaluationError
 from webhook.policy.mutate import apply
 from webhook.policy.policyset import PolicySet
@@ -39,8 +40,6 @@ ACCOUNTS = frozenset({"", "installNamespaces", "systemAccounts"})
 AFFECTS: Mapping[str, str] = {"freezeWindows": "freeze.", "capacity": "capacity."}
 """Parameters that only some facts depend on, by the beginning of their names."""
 
-SECONDS = 30.0
-"""For one decision: the most that an API server would wait."""
 
 _MARK = "\ue000"
 """Stands around a reason in an error text; from a private use area, so that no text of a person holds it by chance."""

@@ -25,11 +25,9 @@ from webhook.model.decision import Action, Evaluation, FailurePolicy, Result, Vi
 from webhook.model.facts import Deadline
 from webhook.model.objects import JSON, Object, name_of, namespace_of, reference, text
 from webhook.model.request import AdmissionRequest, Phase
+from webhook.offline.admit import SECONDS
 from webhook.output.finding import Examined, Finding, Level, Report, Rule
 from webhook.policy.policyset import PolicySet
-
-SECONDS = 30.0
-"""For the judgement of one object: as long as an API server would wait at most."""
 
 _RESULTS = {Level.ERROR: "fail", Level.WARNING: "warn", Level.NOTE: "warn"}
 """Of a violation, in PolicyReport's words: what does not lead to a refusal is a warning."""

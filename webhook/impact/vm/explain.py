@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from webhook.errors import FactUnavailable, UsageError
+from webhook.errors import FactUnavailable
 from webhook.impact.vm.membership import doubt
 from webhook.impact.vm.refusals import by_policies
 from webhook.impact.vm.settings import VMSettings, settings_of
@@ -16,7 +16,6 @@ from webhook.offline.tracing.steps import Trace
 from webhook.offline.tracing.text import render as render_trace
 from webhook.output.tables import columns, plain
 from webhook.policy.policyset import PolicySet
-from webhook.policy.spelling import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +45,6 @@ def of_vm(context: FactContext, trace: Trace | None, policies: PolicySet) -> Exp
         return Explanation(settings=settings_of(context), trace=trace, unsure=unsure)
     except FactUnavailable as error:
         return Explanation(unknown=str(error), trace=trace, unsure=unsure)
-
-
-def only(policies: PolicySet, names: Iterable[str]) -> PolicySet:
-    """Return a set with just these policies; with all, if none is named. Raises UsageError for an unknown one."""
-    wanted = frozenset(names)
-    known = [policy.name for policy in policies.policies]
-    for name in sorted(wanted - set(known)):
-        raise UsageError(f"there is no policy '{name}'", hint=nearest(name, known) or f"there are {len(set(known))}")
-    if not wanted:
-        return policies
-    return replace(policies, policies=tuple(policy for policy in policies.policies if policy.name in wanted))
 
 
 def render(explanation: Explanation, *, everything: bool = False) -> str:

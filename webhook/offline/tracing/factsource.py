@@ -12,11 +12,10 @@ from webhook.kubevirt.migrationfields import FIELDS
 from webhook.model.facts import ClusterView, Deadline, FactCatalog, FactContext, Read, RecordingView
 from webhook.model.objects import JSON, Object, ObjectRef, name_of, namespace_of
 from webhook.model.request import AdmissionRequest
+from webhook.offline.admit import SECONDS
 from webhook.offline.tracing.steps import FactStep, Source
 from webhook.policy.policyset import PolicySet
 
-SECONDS = 30.0
-"""For one fact: the most that an API server would wait for a whole decision."""
 SHOWN = 10
 """Objects of one look-up that are named."""
 

@@ -15,7 +15,7 @@ from webhook.admission.natives import CATALOG
 from webhook.admission.pipeline import World
 from webhook.cluster.store import Store
 from webhook.errors import UsageError
-from webhook.impact.vm.explain import Explanation, as_json, of_vm, only, render
+from webhook.impact.vm.explain import Explanation, as_json, of_vm, render
 from webhook.impact.vm.name import VMName, migration_request
 from webhook.impact.vm.settings import VMSettings, settings_of
 from webhook.kubevirt.rbac import RBACAuthorizer
@@ -23,6 +23,7 @@ from webhook.kubevirt.resources import RESOURCES, VMIM
 from webhook.offline.tracing.factsource import FactSources
 from webhook.offline.tracing.steps import Trace
 from webhook.offline.tracing.trace import trace
+from webhook.policy.policyset import only
 
 FAST = {"virtualMachineInstanceSelector": {"speed": "fast"}}
 
